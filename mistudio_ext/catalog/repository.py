@@ -1,0 +1,110 @@
+"""Reading and writing rows of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from mistudio_ext.catalog.records import Record, now
+from mistudio_ext.errors import ConflictError, NotFoundError
+
+R = TypeVar("R", bound=Record)
+
+
+class Repository(Generic[R]):
+    """Rows of one table as frozen records.
+
+    Parameters
+    ----------
+    engine
+        The catalog's engine.
+    table
+        The table.
+    record
+        The record's class.
+    noun
+        What a row is called in messages.
+    """
+
+    def __init__(self, engine: sa.Engine, table: sa.Table, record: type[R], noun: str) -> None:
+        self._engine = engine
+        self._table = table
+        self._record = record
+        self._noun = noun
+
+    def add(self, record: R) -> R:
+        """Insert a row; ConflictError if a unique value is taken."""
+        try:
+            with self._write() as connection:
+                connection.execute(self._table.insert().values(**asdict(record)))
+        except sa.exc.IntegrityError as error:
+            raise ConflictError(
+                f"There is already such a {self._noun}.", code="already_there"
+            ) from error
+        return record
+
+    def get(self, row_id: str) -> R:
+        """Return a row; NotFoundError if there is none."""
+        found = self.find(id=row_id)
+        if found is None:
+            raise NotFoundError(
+                f"There is no {self._noun} '{row_id}'.",
+                code=f"no_such_{self._noun}",
+                hint=f"List what there is, and use the id or name of a {self._noun} in it.",
+            )
+        return found
+
+    def find(self, **equal: Any) -> R | None:
+        """Return the newest row with these values, or None."""
+        found = self.list(limit=1, **equal)
+        return found[0] if found else None
+
+    def list(self, *, limit: int | None = None, oldest_first: bool = False, **equal: Any) -> list[R]:
+        """Return rows, newest first; a sequence as a value means any of them."""
+        columns = self._table.c
+        query = sa.select(self._table)
+        for name, value in equal.items():
+            many = isinstance(value, Sequence) and not isinstance(value, str)
+            query = query.where(columns[name].in_(value) if many else columns[name] == value)
+        by_time = columns.created_at if oldest_first else columns.created_at.desc()
+        # SQLite's rowid breaks ties within the same millisecond.
+        tie = sa.text("rowid" if oldest_first else "rowid DESC")
+        query = query.order_by(by_time, tie).limit(limit)
+        with self._engine.connect() as connection:
+            return [self._record(**row) for row in connection.execute(query).mappings()]
+
+    def update(self, row_id: str, **changes: Any) -> R:
+        """Change fields of a row and return it."""
+        self._change(self._table.c.id == row_id, changes)
+        return self.get(row_id)
+
+    def update_if(self, row_id: str, expected: dict[str, Any], **changes: Any) -> bool:
+        """Change a row only if it still has the expected values; tell whether it had."""
+        condition = self._table.c.id == row_id
+        for name, value in expected.items():
+            condition &= self._table.c[name] == value
+        return self._change(condition, changes) == 1
+
+    def delete(self, row_id: str) -> bool:
+        """Delete a row; tell whether there was one."""
+        with self._write() as connection:
+            statement = self._table.delete().where(self._table.c.id == row_id)
+            return connection.execute(statement).rowcount > 0
+
+    def _change(self, condition: sa.ColumnElement[bool], changes: dict[str, Any]) -> int:
+        values = {"updated_at": now(), **changes}
+        try:
+            with self._write() as connection:
+                statement = self._table.update().where(condition).values(**values)
+                return connection.execute(statement).rowcount
+        except sa.exc.IntegrityError as error:
+            raise ConflictError(
+                f"There is already such a {self._noun}.", code="already_there"
+            ) from error
+
+    @property
+    def _write(self) -> Callable[[], Any]:
+        return self._engine.execution_options(mistudio_write=True).begin
