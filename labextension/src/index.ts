@@ -1,0 +1,214 @@
+import {
+  ILabShell,
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import {
+  ICommandPalette,
+  InputDialog,
+  MainAreaWidget,
+  showErrorMessage,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+
+import { fetchJson } from './bundle';
+import { mistudioIcon } from './icon';
+import { KernelSender } from './kernel';
+import { StudioPanel } from './panel';
+
+const PLUGIN_ID = '@mistudio/labextension:plugin';
+
+/** Commands of the extension. */
+export const CommandIds = {
+  openPanel: 'mistudio:open-panel',
+  openInMainArea: 'mistudio:open-in-main-area',
+  sendToKernel: 'mistudio:send-to-kernel'
+} as const;
+
+interface ISettings {
+  variable: string;
+  side: 'left' | 'right';
+}
+
+/**
+ * The miStudio sidebar. Everything it uses is optional, so that the one build
+ * runs in JupyterLab and in Notebook 7.
+ */
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: PLUGIN_ID,
+  description: 'Datasets, models and activations for mechanistic interpretability.',
+  autoStart: true,
+  optional: [
+    ILabShell,
+    INotebookTracker,
+    ICommandPalette,
+    ILauncher,
+    ILayoutRestorer,
+    ISettingRegistry,
+    ITranslator
+  ],
+  activate: async (
+    app: JupyterFrontEnd,
+    labShell: ILabShell | null,
+    notebooks: INotebookTracker | null,
+    palette: ICommandPalette | null,
+    launcher: ILauncher | null,
+    restorer: ILayoutRestorer | null,
+    registry: ISettingRegistry | null,
+    translator: ITranslator | null
+  ): Promise<void> => {
+    const trans = (translator ?? nullTranslator).load('mistudio');
+    const settings: ISettings = { variable: 'acts', side: 'left' };
+    const sender = new KernelSender(app, notebooks, trans);
+    const newPanel = (id: string): StudioPanel =>
+      new StudioPanel({
+        id,
+        trans,
+        send: request => sender.send(request),
+        variable: () => settings.variable
+      });
+
+    const sidebar = newPanel('mistudio-sidebar');
+    app.shell.add(sidebar, settings.side, { rank: 600, type: 'miStudio' });
+    restorer?.add(sidebar, sidebar.id);
+
+    app.commands.addCommand(CommandIds.openPanel, {
+      label: trans.__('Show miStudio'),
+      caption: trans.__('Show datasets, models, extractions and jobs in the sidebar'),
+      icon: mistudioIcon,
+      execute: () => app.shell.activateById(sidebar.id),
+      describedBy: { args: { type: 'object', properties: {} } }
+    });
+    addSendToKernel(app, sender, settings, trans);
+    if (labShell) {
+      addMainArea(app, newPanel, restorer, trans);
+    }
+
+    const category = 'miStudio';
+    for (const command of Object.values(CommandIds)) {
+      if (app.commands.hasCommand(command)) {
+        palette?.addItem({ command, category });
+      }
+    }
+    if (labShell) {
+      launcher?.add({ command: CommandIds.openInMainArea, category: 'Other', rank: 1 });
+    }
+    await followSettings(app, registry, sidebar, settings);
+  }
+};
+
+/** Open the panels as a document beside the notebooks. */
+function addMainArea(
+  app: JupyterFrontEnd,
+  newPanel: (id: string) => StudioPanel,
+  restorer: ILayoutRestorer | null,
+  trans: TranslationBundle
+): void {
+  const tracker = new WidgetTracker<MainAreaWidget<StudioPanel>>({ namespace: 'mistudio' });
+  app.commands.addCommand(CommandIds.openInMainArea, {
+    label: args => (args['isPalette'] ? trans.__('Open miStudio in a Tab') : 'miStudio'),
+    caption: trans.__('Open datasets, models, extractions and jobs in a tab'),
+    icon: mistudioIcon,
+    execute: () => {
+      let widget = tracker.currentWidget;
+      if (!widget || widget.isDisposed) {
+        const content = newPanel('mistudio-main');
+        content.title.label = 'miStudio';
+        widget = new MainAreaWidget({ content });
+        widget.id = 'mistudio-main-area';
+        app.shell.add(widget, 'main');
+        void tracker.add(widget);
+      }
+      app.shell.activateById(widget.id);
+    },
+    describedBy: { args: { type: 'object', properties: {} } }
+  });
+  void restorer?.restore(tracker, {
+    command: CommandIds.openInMainArea,
+    name: () => 'mistudio-main'
+  });
+}
+
+/** Open an extraction in the current notebook's kernel, chosen from a list if not given. */
+function addSendToKernel(
+  app: JupyterFrontEnd,
+  sender: KernelSender,
+  settings: ISettings,
+  trans: TranslationBundle
+): void {
+  app.commands.addCommand(CommandIds.sendToKernel, {
+    label: trans.__('Send Activations to the Kernel…'),
+    caption: trans.__('Open the activations of an extraction in the current notebook'),
+    icon: mistudioIcon,
+    execute: async args => {
+      try {
+        const extraction = (args['extraction'] as string) || (await chooseExtraction(trans));
+        if (extraction) {
+          const variable = (args['variable'] as string) || settings.variable;
+          await sender.send({ extraction, name: args['name'] as string | undefined, variable });
+        }
+      } catch (error) {
+        await showErrorMessage('miStudio', error instanceof Error ? error : String(error));
+      }
+    },
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          extraction: { type: 'string', description: trans.__('Id of the extraction') },
+          name: { type: 'string', description: trans.__('Its name, for a comment') },
+          variable: { type: 'string', description: trans.__('The variable to assign') }
+        }
+      }
+    }
+  });
+}
+
+async function chooseExtraction(trans: TranslationBundle): Promise<string | null> {
+  const { extractions } = await fetchJson<{ extractions: { id: string; name: string }[] }>(
+    'extractions'
+  );
+  if (!extractions.length) {
+    throw new Error(trans.__('There are no extractions yet. Make one in the miStudio panel.'));
+  }
+  const items = extractions.map(({ id, name }) => `${name} (${id})`);
+  const result = await InputDialog.getItem({
+    title: trans.__('Send activations to the kernel'),
+    label: trans.__('Extraction'),
+    items
+  });
+  const index = result.value === null ? -1 : items.indexOf(result.value);
+  return result.button.accept ? (extractions[index]?.id ?? null) : null;
+}
+
+/** Apply the user's settings, now and whenever they change. */
+async function followSettings(
+  app: JupyterFrontEnd,
+  registry: ISettingRegistry | null,
+  sidebar: StudioPanel,
+  settings: ISettings
+): Promise<void> {
+  const loaded = await registry?.load(PLUGIN_ID).catch((error: unknown) => {
+    console.warn('miStudio runs with its default settings.', error);
+  });
+  if (!loaded) {
+    return;
+  }
+  const apply = (): void => {
+    const { variable, side } = loaded.composite as unknown as ISettings;
+    settings.variable = variable;
+    if (side !== settings.side) {
+      settings.side = side;
+      app.shell.add(sidebar, side, { rank: 600, type: 'miStudio' });
+    }
+  };
+  apply();
+  loaded.changed.connect(apply);
+}
+
+export default plugin;
