@@ -1,0 +1,241 @@
+"""Facts about the real world that the notes of the sample corpus state."""
+
+COUNTRIES = (
+    ("Argentina", "Buenos Aires", "South America", "Spanish"),
+    ("Austria", "Vienna", "Europe", "German"),
+    ("Bangladesh", "Dhaka", "Asia", "Bengali"),
+    ("Brazil", "Brasília", "South America", "Portuguese"),
+    ("Bulgaria", "Sofia", "Europe", "Bulgarian"),
+    ("Chile", "Santiago", "South America", "Spanish"),
+    ("China", "Beijing", "Asia", "Mandarin"),
+    ("Colombia", "Bogotá", "South America", "Spanish"),
+    ("Cuba", "Havana", "North America", "Spanish"),
+    ("Denmark", "Copenhagen", "Europe", "Danish"),
+    ("Egypt", "Cairo", "Africa", "Arabic"),
+    ("Estonia", "Tallinn", "Europe", "Estonian"),
+    ("Ethiopia", "Addis Ababa", "Africa", "Amharic"),
+    ("Finland", "Helsinki", "Europe", "Finnish"),
+    ("France", "Paris", "Europe", "French"),
+    ("Germany", "Berlin", "Europe", "German"),
+    ("Ghana", "Accra", "Africa", "English"),
+    ("Greece", "Athens", "Europe", "Greek"),
+    ("Hungary", "Budapest", "Europe", "Hungarian"),
+    ("Iceland", "Reykjavík", "Europe", "Icelandic"),
+    ("India", "New Delhi", "Asia", "Hindi"),
+    ("Indonesia", "Jakarta", "Asia", "Indonesian"),
+    ("Ireland", "Dublin", "Europe", "English"),
+    ("Italy", "Rome", "Europe", "Italian"),
+    ("Japan", "Tokyo", "Asia", "Japanese"),
+    ("Jordan", "Amman", "Asia", "Arabic"),
+    ("Kenya", "Nairobi", "Africa", "Swahili"),
+    ("Latvia", "Riga", "Europe", "Latvian"),
+    ("Mexico", "Mexico City", "North America", "Spanish"),
+    ("Mongolia", "Ulaanbaatar", "Asia", "Mongolian"),
+    ("Morocco", "Rabat", "Africa", "Arabic"),
+    ("Nepal", "Kathmandu", "Asia", "Nepali"),
+    ("New Zealand", "Wellington", "Oceania", "English"),
+    ("Norway", "Oslo", "Europe", "Norwegian"),
+    ("Peru", "Lima", "South America", "Spanish"),
+    ("Poland", "Warsaw", "Europe", "Polish"),
+    ("Portugal", "Lisbon", "Europe", "Portuguese"),
+    ("Senegal", "Dakar", "Africa", "French"),
+    ("South Korea", "Seoul", "Asia", "Korean"),
+    ("Spain", "Madrid", "Europe", "Spanish"),
+    ("Sweden", "Stockholm", "Europe", "Swedish"),
+    ("Thailand", "Bangkok", "Asia", "Thai"),
+    ("Tunisia", "Tunis", "Africa", "Arabic"),
+    ("Uruguay", "Montevideo", "South America", "Spanish"),
+    ("Vietnam", "Hanoi", "Asia", "Vietnamese"),
+)
+"""(country, capital, continent, a language widely used there)."""
+
+ELEMENTS = (
+    ("hydrogen", "H", 1, "gas"),
+    ("helium", "He", 2, "gas"),
+    ("lithium", "Li", 3, "metal"),
+    ("carbon", "C", 6, "nonmetal"),
+    ("nitrogen", "N", 7, "gas"),
+    ("oxygen", "O", 8, "gas"),
+    ("neon", "Ne", 10, "gas"),
+    ("sodium", "Na", 11, "metal"),
+    ("magnesium", "Mg", 12, "metal"),
+    ("aluminium", "Al", 13, "metal"),
+    ("sulphur", "S", 16, "nonmetal"),
+    ("chlorine", "Cl", 17, "gas"),
+    ("argon", "Ar", 18, "gas"),
+    ("potassium", "K", 19, "metal"),
+    ("calcium", "Ca", 20, "metal"),
+    ("iron", "Fe", 26, "metal"),
+    ("nickel", "Ni", 28, "metal"),
+    ("copper", "Cu", 29, "metal"),
+    ("zinc", "Zn", 30, "metal"),
+    ("silver", "Ag", 47, "metal"),
+    ("tin", "Sn", 50, "metal"),
+    ("iodine", "I", 53, "nonmetal"),
+    ("gold", "Au", 79, "metal"),
+    ("lead", "Pb", 82, "metal"),
+)
+"""(element, symbol, atomic number, class)."""
+
+ANIMALS = (
+    ("ant", "insect", 6, "nests underground", "seeds and sweet sap", ""),
+    ("bat", "mammal", 2, "caves and hollow trees", "moths", "pup"),
+    ("bear", "mammal", 4, "forests", "berries and fish", "cub"),
+    ("bee", "insect", 6, "hives", "nectar", ""),
+    ("camel", "mammal", 4, "deserts", "thorny plants", "calf"),
+    ("cat", "mammal", 4, "houses and barns", "mice", "kitten"),
+    ("cow", "mammal", 4, "meadows", "grass", "calf"),
+    ("crab", "crustacean", 10, "the shore", "worms and algae", ""),
+    ("crow", "bird", 2, "fields and towns", "almost anything", "chick"),
+    ("deer", "mammal", 4, "woods", "leaves and bark", "fawn"),
+    ("dolphin", "mammal", 0, "the sea", "fish", "calf"),
+    ("duck", "bird", 2, "ponds", "water plants", "duckling"),
+    ("eagle", "bird", 2, "mountains", "rabbits and fish", "eaglet"),
+    ("fox", "mammal", 4, "dens", "mice and beetles", "cub"),
+    ("frog", "amphibian", 4, "ponds", "flies", "tadpole"),
+    ("goat", "mammal", 4, "hills", "grass and shrubs", "kid"),
+    ("hedgehog", "mammal", 4, "hedges", "slugs", "hoglet"),
+    ("horse", "mammal", 4, "plains", "grass and oats", "foal"),
+    ("kangaroo", "mammal", 4, "dry grassland", "grass", "joey"),
+    ("lion", "mammal", 4, "the savannah", "zebras", "cub"),
+    ("lizard", "reptile", 4, "warm walls", "insects", "hatchling"),
+    ("octopus", "mollusc", 0, "the sea floor", "crabs", ""),
+    ("otter", "mammal", 4, "rivers", "fish", "pup"),
+    ("owl", "bird", 2, "hollow trees", "mice and voles", "owlet"),
+    ("penguin", "bird", 2, "cold coasts", "fish", "chick"),
+    ("seal", "mammal", 0, "rocky coasts", "fish", "pup"),
+    ("sheep", "mammal", 4, "pastures", "grass", "lamb"),
+    ("snail", "mollusc", 0, "damp gardens", "leaves", ""),
+    ("spider", "arachnid", 8, "quiet corners", "flies", "spiderling"),
+    ("swan", "bird", 2, "lakes", "water plants", "cygnet"),
+    ("toad", "amphibian", 4, "damp woods", "worms", "tadpole"),
+    ("whale", "mammal", 0, "the ocean", "krill or squid", "calf"),
+    ("wolf", "mammal", 4, "forests", "deer", "pup"),
+    ("zebra", "mammal", 4, "the savannah", "grass", "foal"),
+)
+"""(animal, class, legs, where it lives, what it eats, its young or nothing)."""
+
+PLANETS = (
+    ("Mercury", "smallest planet and the one nearest to the sun"),
+    ("Venus", "hottest planet, under thick clouds"),
+    ("Earth", "only planet known to carry life"),
+    ("Mars", "red planet, with rust in its dust"),
+    ("Jupiter", "largest planet, with a great red storm"),
+    ("Saturn", "planet with the brightest rings"),
+    ("Uranus", "planet that spins on its side"),
+    ("Neptune", "planet with the fastest winds"),
+)
+MATERIALS = (
+    ("ice", "water", "melts at 0 °C"),
+    ("steam", "water", "forms at 100 °C at sea level"),
+    ("glass", "sand", "softens when it is heated"),
+    ("paper", "wood", "burns easily"),
+    ("butter", "cream", "melts in a warm pan"),
+    ("bread", "flour", "rises with yeast"),
+    ("bricks", "clay", "harden in a kiln"),
+    ("wine", "grapes", "turns into vinegar in open air"),
+    ("candles", "wax", "burn slowly"),
+    ("rope", "hemp", "shrinks when it is wet"),
+    ("cheese", "milk", "ripens in a cellar"),
+    ("flour", "wheat", "must be kept dry"),
+)
+"""(thing, what it is made of, what it does)."""
+
+LANDMARKS = (
+    "lighthouse",
+    "bridge",
+    "clock tower",
+    "chapel",
+    "mill",
+    "theatre",
+    "library",
+    "school",
+)
+STONES = ("granite", "red brick", "limestone", "oak", "white marble", "iron and glass")
+
+DISHES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        "{x} soup",
+        ("leek", "potato", "tomato", "pumpkin", "carrot", "mushroom", "onion", "beetroot", "pea"),
+        ("1 onion", "2 tablespoons of butter", "1 litre of stock", "a pinch of salt"),
+        (
+            "Chop the onion and fry it gently in the butter.",
+            "Add the {xs} and [cook for {few} minutes|stir well].",
+            "Pour in the stock and simmer for {many} minutes.",
+            "Season with the salt and [serve with bread|serve hot|blend until smooth].",
+        ),
+    ),
+    (
+        "{x} cake",
+        ("lemon", "almond", "carrot", "apple", "walnut", "plum", "cherry", "orange", "poppy seed"),
+        ("200 g of flour", "150 g of sugar", "3 eggs", "120 g of butter", "1 spoon of baking soda"),
+        (
+            "Beat the butter and the sugar until pale.",
+            "Add the eggs, one at a time, and then the flour and the baking soda.",
+            "Fold in the {xs} and [pour the mixture into a tin|fill a round tin].",
+            "Bake at 180 °C for {many} minutes and let it cool.",
+        ),
+    ),
+    (
+        "{x} salad",
+        ("cucumber", "tomato", "lentil", "beetroot", "cabbage", "fennel", "bean", "radish"),
+        ("2 spoons of olive oil", "1 spoon of vinegar", "a pinch of salt", "fresh parsley"),
+        (
+            "Prepare the {xs} and [cut them small|put them into a bowl].",
+            "Mix the oil, the vinegar and the salt.",
+            "Pour the dressing over the salad and leave it for {few} minutes.",
+            "Scatter the parsley over it.",
+        ),
+    ),
+    (
+        "{x} jam",
+        ("strawberry", "cherry", "plum", "apricot", "raspberry", "fig", "gooseberry", "pear"),
+        ("500 g of sugar", "the juice of 1 lemon"),
+        (
+            "Wash the {xs} and remove the stalks.",
+            "Boil them with the sugar for {many} minutes and stir all the time.",
+            "Add the lemon juice.",
+            "Fill {few} clean jars and close them at once.",
+        ),
+    ),
+    (
+        "{x} bread",
+        ("olive", "walnut", "raisin", "rosemary", "onion", "sunflower seed", "date", "pumpkin"),
+        ("500 g of flour", "300 ml of warm water", "1 sachet of yeast", "1 teaspoon of salt"),
+        (
+            "Stir the yeast into the warm water.",
+            "Mix the flour and the salt, add the water, and knead for {few} minutes.",
+            "Work in the {xs} and leave the dough for {hours}.",
+            "Bake at 220 °C until the crust is brown.",
+        ),
+    ),
+    (
+        "{x} stew",
+        ("lamb", "bean", "chickpea", "beef", "mushroom", "fish", "aubergine", "lentil"),
+        ("2 onions", "3 carrots", "2 cloves of garlic", "500 ml of stock", "1 spoon of paprika"),
+        (
+            "Fry the onions, the carrots and the garlic in a heavy pot.",
+            "Add the {xs} and the paprika.",
+            "Pour in the stock, cover the pot, and cook slowly for {hours}.",
+            "[Serve with rice|Serve with dumplings|It is even better on the next day].",
+        ),
+    ),
+    (
+        "{x} pancakes",
+        ("banana", "apple", "blueberry", "cheese", "spinach", "pumpkin", "corn", "cinnamon"),
+        ("200 g of flour", "2 eggs", "300 ml of milk", "butter for the pan"),
+        (
+            "Whisk the flour, the eggs and the milk.",
+            "Stir in the {xs}.",
+            "Melt the butter and fry small pancakes for {few} minutes on each side.",
+            "[Serve with honey|Keep them warm in the oven|Eat them at once].",
+        ),
+    ),
+)
+"""(name, variants, basic ingredients, steps) of the recipes."""
+
+MASS = frozenset(
+    "pumpkin beetroot almond lemon lamb beef fish corn cinnamon spinach cheese rosemary fennel "
+    "cabbage poppy sunflower".split()
+)
+"""Ingredients that a recipe uses without a plural."""
