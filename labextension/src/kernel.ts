@@ -2,26 +2,7 @@ import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jup
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** An extraction on its way into a kernel. */
-export interface IHandleRequest {
-  /** Id of the extraction. */
-  extraction: string;
-  /** The name that the user gave it. */
-  name?: string;
-  /** The variable to assign in the kernel. */
-  variable: string;
-}
-
-/** Return the cell that opens an extraction's handle. */
-export function handleSource({ extraction, name, variable }: IHandleRequest): string {
-  const comment = name && name !== extraction ? `  # ${name.replace(/\s+/g, ' ')}` : '';
-  return [
-    'import mistudio_ext as ms',
-    '',
-    `${variable} = ms.open(${JSON.stringify(extraction)})${comment}`,
-    variable
-  ].join('\n');
-}
+import { handleSource, type IHandleRequest, isVariable } from './handle';
 
 /** Inserts and runs cells in the notebook that the user works in. */
 export class KernelSender {
@@ -38,7 +19,7 @@ export class KernelSender {
    * to put it in, or if the cell failed.
    */
   async send(request: IHandleRequest): Promise<void> {
-    if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(request.variable)) {
+    if (!isVariable(request.variable)) {
       throw new Error(this.trans.__('"%1" is not a Python variable name.', request.variable));
     }
     const panel = this.tracker?.currentWidget ?? (await this.newNotebook());

@@ -4,8 +4,8 @@ import { Widget } from '@lumino/widgets';
 
 import { HostModel, mount } from './afm';
 import { BundleError, differingVersion, loadPanels } from './bundle';
+import type { IHandleRequest } from './handle';
 import { mistudioIcon } from './icon';
-import type { IHandleRequest } from './kernel';
 import { problemNotice, versionNotice } from './notice';
 
 /** What a hosted panel needs from the application. */
