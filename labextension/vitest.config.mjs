@@ -1,14 +1,20 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** `import css from './panels.css'` gives the text, as in the bundle. */
 const cssAsText = {
   name: 'css-as-text',
   enforce: 'pre',
+  resolveId(source, importer) {
+    return source.endsWith('.css') ? `\0${resolve(dirname(importer), source)}.js` : null;
+  },
   async load(id) {
-    if (id.endsWith('.css')) {
-      return `export default ${JSON.stringify(await readFile(id, 'utf8'))};`;
+    if (id.startsWith('\0') && id.endsWith('.css.js')) {
+      const text = await readFile(id.slice(1, -'.js'.length), 'utf8');
+      return `export default ${JSON.stringify(text)};`;
     }
+    return null;
   }
 };
 
