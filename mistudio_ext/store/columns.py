@@ -1,0 +1,166 @@
+"""What a column holds: text, turns of a chat, token ids, or something else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["text", "chat", "ids", "media", "other"]
+
+#: Column names that usually hold the text, best first.
+TEXT_NAMES = (
+    "text",
+    "content",
+    "sentence",
+    "document",
+    "story",
+    "article",
+    "body",
+    "passage",
+    "raw_content",
+    "prompt",
+    "instruction",
+    "question",
+    "code",
+)
+
+#: Column names that usually hold turns, best first.
+CHAT_NAMES = ("messages", "conversations", "conversation", "chat", "dialogue", "turns")
+
+#: Column of a dataset that is tokenised already.
+IDS_NAME = "input_ids"
+
+_ROLE_KEYS = ("role", "from", "speaker")
+_CONTENT_KEYS = ("content", "value", "text")
+
+
+def kind(dtype: pa.DataType) -> Kind:
+    """Return what a column of this Arrow type holds."""
+    import pyarrow.types as t
+
+    if t.is_string(dtype) or t.is_large_string(dtype) or t.is_string_view(dtype):
+        return "text"
+    if is_binary(dtype):
+        return "media"
+    if t.is_list(dtype) or t.is_large_list(dtype) or t.is_fixed_size_list(dtype):
+        if t.is_integer(dtype.value_type):
+            return "ids"
+        if t.is_struct(dtype.value_type) and _is_turn(dtype.value_type):
+            return "chat"
+        return "other"
+    if t.is_struct(dtype):
+        if media_field(dtype) is not None:
+            return "media"
+        if _is_turn(dtype) and all(t.is_list(field.type) for field in dtype):
+            return "chat"
+    return "other"
+
+
+def is_binary(dtype: pa.DataType) -> bool:
+    """Return whether a column of this type holds raw bytes."""
+    import pyarrow.types as t
+
+    return bool(
+        t.is_binary(dtype)
+        or t.is_large_binary(dtype)
+        or t.is_fixed_size_binary(dtype)
+        or t.is_binary_view(dtype)
+    )
+
+
+def media_field(dtype: pa.DataType) -> int | None:
+    """Return the index of the ``bytes`` child of an image or audio struct, else None."""
+    index = int(dtype.get_field_index("bytes"))
+    return index if index >= 0 and is_binary(dtype.field(index).type) else None
+
+
+def _is_turn(struct: pa.DataType) -> bool:
+    names = {field.name for field in struct}
+    return bool(names & set(_ROLE_KEYS)) and bool(names & set(_CONTENT_KEYS))
+
+
+def detect_text_column(schema: pa.Schema, rows: Sequence[Mapping[str, Any]] = ()) -> str | None:
+    """Choose the column with the text.
+
+    A well-known name of a text column wins, then a well-known name of a chat
+    column, then the text column whose values are longest on ``rows``, then any
+    chat column.
+
+    Parameters
+    ----------
+    schema
+        The dataset's Arrow schema.
+    rows
+        Some rows, to compare the lengths of the text columns.
+
+    Returns
+    -------
+    str or None
+        None if the dataset has ``input_ids`` and no text, or no text at all.
+    """
+    kinds: dict[str, Kind] = {str(field.name): kind(field.type) for field in schema}
+    texts = [name for name, what in kinds.items() if what == "text"]
+    chats = [name for name, what in kinds.items() if what == "chat"]
+    lower = {name.lower(): name for name in texts}
+    for name in TEXT_NAMES:
+        if name in lower and (name in TEXT_NAMES[:9] or not chats):
+            return lower[name]
+    for name in CHAT_NAMES:
+        if name in chats:
+            return name
+    if kinds.get(IDS_NAME) == "ids":
+        return None
+    if texts:
+        return max(texts, key=lambda name: (_total_length(rows, name), -texts.index(name)))
+    return chats[0] if chats else None
+
+
+def _total_length(rows: Iterable[Mapping[str, Any]], name: str) -> int:
+    return sum(len(row.get(name) or "") for row in rows)
+
+
+def turns(value: Any) -> list[dict[str, str]] | None:
+    """Return ``[{"role", "content"}, …]`` if the value is a chat, else None."""
+    if isinstance(value, Mapping):
+        lists = {key: item for key, item in value.items() if isinstance(item, list)}
+        length = min((len(item) for item in lists.values()), default=0)
+        value = [{key: item[i] for key, item in lists.items()} for i in range(length)]
+    if not isinstance(value, list) or not value:
+        return None
+    found: list[dict[str, str]] = []
+    for turn in value:
+        if not isinstance(turn, Mapping):
+            return None
+        role = next((turn[key] for key in _ROLE_KEYS if turn.get(key) is not None), None)
+        content = next((turn[key] for key in _CONTENT_KEYS if turn.get(key) is not None), None)
+        if role is None:
+            return None
+        found.append({"role": str(role), "content": _content_text(content)})
+    return found
+
+
+def _content_text(content: Any) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        return "\n".join(part for part in parts if part)
+    return content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def as_text(value: Any) -> str:
+    """Return the text of one cell: turns as ``role: content``, ids as numbers, the rest as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    chat = turns(value)
+    if chat is not None:
+        return "\n".join(f"{turn['role']}: {turn['content']}" for turn in chat)
+    if isinstance(value, list) and all(isinstance(item, int) for item in value):
+        return " ".join(map(str, value))
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -1,0 +1,197 @@
+"""Pages of a dataset's samples, filtered by text and length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.tokens import Tokenization, open_tokenization
+
+#: Samples that one page may have.
+MAX_LIMIT = 1000
+
+Indices = npt.NDArray[np.int64]
+
+
+def page(
+    dataset: Path,
+    split: str | None,
+    text_column: str | None,
+    offset: int = 0,
+    limit: int = 50,
+    *,
+    q: str | None = None,
+    min_tokens: int | None = None,
+    max_tokens: int | None = None,
+    tokenization: Path | None = None,
+    columns: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return one page of samples.
+
+    Parameters
+    ----------
+    dataset
+        ``datasets/<id>``.
+    split
+        One split, or None for all of them, one after the other.
+    text_column
+        Column with the text; None for a dataset of token ids.
+    offset, limit
+        Which of the samples that pass the filters.
+    q
+        Only samples whose text contains this, whatever the case.
+    min_tokens, max_tokens
+        Only samples with so many tokens; they need ``tokenization``, or a
+        dataset of token ids.
+    tokenization
+        Folder of a tokenization of the split that ``n_tokens`` is taken from.
+    columns
+        Further columns to return with each sample.
+
+    Returns
+    -------
+    dict
+        ``{"total", "offset", "samples": [{"index", "split", "text", "n_tokens",
+        "highlights", "turns"?, "columns"?}]}``. ``highlights`` are ``[start, end]`` in
+        Unicode code points of ``text``.
+    """
+    if offset < 0 or not 0 <= limit <= MAX_LIMIT:
+        raise InvalidInputError(
+            f"A page cannot start at {offset} and have {limit} samples.",
+            code="bad_page",
+            field="limit" if offset >= 0 else "offset",
+            hint=f"offset is at least 0, limit from 0 to {MAX_LIMIT}.",
+        )
+    names = [split] if split is not None else split_names(dataset)
+    lengths = _Lengths(dataset, text_column, tokenization)
+    if (min_tokens is not None or max_tokens is not None) and not lengths.known:
+        raise InvalidInputError(
+            "Token counts are not known before the dataset is tokenised.",
+            code="not_tokenized",
+            field="min_tokens" if min_tokens is not None else "max_tokens",
+            hint="Tokenise the dataset and choose that tokenization.",
+        )
+    total, wanted, skip = 0, limit, offset
+    samples: list[dict[str, Any]] = []
+    for name in names:
+        opened = open_split(dataset, name)
+        column = cols.IDS_NAME if text_column is None else text_column
+        opened.require(column)
+        chosen = _filter(opened, column, q, lengths.of(name, opened), min_tokens, max_tokens)
+        count = opened.n_rows if chosen is None else len(chosen)
+        total += count
+        if wanted and skip < count:
+            here = range(skip, min(skip + wanted, count))
+            indices = list(here) if chosen is None else [int(chosen[i]) for i in here]
+            samples += _samples(opened, name, indices, column, columns, lengths, q)
+            wanted -= len(indices)
+        skip = max(0, skip - count)
+    return {"total": total, "offset": offset, "samples": samples}
+
+
+class _Lengths:
+    """Tokens per row of a split, where they are known."""
+
+    def __init__(self, dataset: Path, text_column: str | None, folder: Path | None) -> None:
+        self._ids = text_column is None
+        self._tokens: Tokenization | None = None if folder is None else open_tokenization(folder)
+        self.known = self._ids or self._tokens is not None
+
+    def of(self, split: str, opened: Split) -> Indices | None:
+        if self._tokens is not None and self._tokens.manifest["dataset"]["split"] == split:
+            lengths = self._tokens.row_lengths
+            padded = np.zeros(opened.n_rows, np.int64)
+            padded[: len(lengths)] = lengths[: opened.n_rows]
+            return padded
+        return _id_lengths(opened) if self._ids else None
+
+
+@lru_cache(maxsize=8)
+def _id_lengths(opened: Split) -> Indices:
+    import pyarrow.compute as pc
+
+    parts = [
+        pc.list_value_length(batch.column(0)).fill_null(0).to_numpy(zero_copy_only=False)
+        for _, batch in opened.iter_batches([cols.IDS_NAME])
+    ]
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+
+
+def _filter(
+    opened: Split,
+    column: str,
+    q: str | None,
+    lengths: Indices | None,
+    min_tokens: int | None,
+    max_tokens: int | None,
+) -> Indices | None:
+    """Return the indices of the rows that pass, or None where all do."""
+    chosen = _matching(opened, column, q) if q else None
+    if min_tokens is None and max_tokens is None:
+        return chosen
+    if lengths is None:
+        return np.zeros(0, np.int64)
+    passing = np.ones(opened.n_rows, bool)
+    if min_tokens is not None:
+        passing &= lengths >= min_tokens
+    if max_tokens is not None:
+        passing &= lengths <= max_tokens
+    return np.flatnonzero(passing) if chosen is None else chosen[passing[chosen]]
+
+
+@lru_cache(maxsize=32)
+def _matching(opened: Split, column: str, q: str) -> Indices:
+    """Return the indices of the rows whose text contains ``q``, whatever the case."""
+    import pyarrow.compute as pc
+
+    plain = cols.kind(opened.schema.field(column).type) == "text"
+    pattern = re.compile(re.escape(q), re.IGNORECASE)
+    found: list[Indices] = []
+    for first, batch in opened.iter_batches([column]):
+        if plain:
+            hits = pc.match_substring(batch.column(0), q, ignore_case=True).fill_null(False)
+            mask = hits.to_numpy(zero_copy_only=False)
+        else:
+            values = batch.column(0).to_pylist()
+            mask = np.array([bool(pattern.search(cols.as_text(value))) for value in values])
+        found.append(np.flatnonzero(mask) + first)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _samples(
+    opened: Split,
+    name: str,
+    indices: list[int],
+    column: str,
+    extra: Sequence[str],
+    lengths: _Lengths,
+    q: str | None,
+) -> list[dict[str, Any]]:
+    counts = lengths.of(name, opened)
+    pattern = re.compile(re.escape(q), re.IGNORECASE) if q else None
+    samples: list[dict[str, Any]] = []
+    wanted = [column, *(item for item in extra if item != column)]
+    for index, row in zip(indices, opened.take(indices, wanted), strict=True):
+        text = cols.as_text(row[column])
+        sample: dict[str, Any] = {
+            "index": index,
+            "split": name,
+            "text": text,
+            "n_tokens": None if counts is None else int(counts[index]),
+            "highlights": [list(hit.span()) for hit in pattern.finditer(text)] if pattern else [],
+        }
+        if not isinstance(row[column], str) and (chat := cols.turns(row[column])):
+            sample["turns"] = chat
+        if extra:
+            sample["columns"] = {item: row[item] for item in extra}
+        samples.append(sample)
+    return samples

@@ -1,0 +1,256 @@
+"""Read one data file as Arrow tables, and say where it is broken."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import csv
+import gzip
+import io
+import json
+import lzma
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mistudio_ext.errors import InvalidInputError, MiStudioError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Extension -> (reader, its options): the text formats among those of ``datasets``.
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".jsonl": ("json", {}),
+    ".ndjson": ("json", {}),
+    ".json": ("json", {}),
+    ".parquet": ("parquet", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t"}),
+    ".txt": ("text", {}),
+    ".arrow": ("arrow", {}),
+}
+
+READERS = frozenset(reader for reader, _ in FORMATS.values())
+
+#: Extensions of compressed files, and how much bigger their content is at a guess.
+COMPRESSIONS: dict[str, int] = {".gz": 4, ".zst": 4, ".bz2": 5, ".xz": 5}
+
+#: Rows of the tables that a file is read in.
+BATCH_ROWS = 1000
+
+
+def split_extension(name: str) -> tuple[str, str]:
+    """Return ``(format extension, compression extension)``: ``a.jsonl.gz`` -> ``.jsonl, .gz``."""
+    path = Path(name.lower())
+    if path.suffix in COMPRESSIONS:
+        return Path(path.stem).suffix, path.suffix
+    return path.suffix, ""
+
+
+def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
+    """Return the error for a file that is in no format we read."""
+    return InvalidInputError(
+        f"{name} is in no format that can be read as text.",
+        code="unknown_format",
+        field=field_name,
+        hint=f"Use {', '.join(FORMATS)}, plain or with {', '.join(COMPRESSIONS)}, "
+        "or a folder made by save_to_disk.",
+    )
+
+
+def import_datasets() -> Any:
+    """Import ``datasets`` without the torch that it would load for tensors we never ask for."""
+    if "datasets" not in sys.modules and "torch" not in sys.modules:
+        before = os.environ.get("USE_TORCH")
+        os.environ["USE_TORCH"] = "0"
+        try:
+            import datasets
+        finally:
+            if before is None:
+                del os.environ["USE_TORCH"]
+            else:
+                os.environ["USE_TORCH"] = before
+    import datasets
+
+    datasets.disable_progress_bars()
+    return datasets
+
+
+@dataclass
+class DataFile:
+    """One file of a split.
+
+    Parameters
+    ----------
+    path
+        Where it lies.
+    reader
+        ``json``, ``csv``, ``parquet``, ``arrow`` or ``text``.
+    options
+        The reader's settings, from the file's extension or the dataset card.
+    features
+        Column types that the dataset card gives, if it does.
+    scratch
+        Folder for what the reader leaves behind.
+    """
+
+    path: Path
+    reader: str
+    options: dict[str, Any] = field(default_factory=dict)
+    features: Any = None
+    scratch: Path | None = None
+
+    def estimated_bytes(self) -> int:
+        """Return about how many bytes of Arrow the file becomes."""
+        size = self.path.stat().st_size
+        if self.reader == "parquet":
+            try:
+                import pyarrow.parquet as pq
+
+                meta = pq.read_metadata(self.path)
+            except (OSError, ValueError):
+                return size
+            groups = (meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+            return int(1.2 * sum(groups))
+        return size * COMPRESSIONS.get(split_extension(self.path.name)[1], 1)
+
+    def known_rows(self) -> int | None:
+        """Return the number of rows where the file tells it, or its lines do."""
+        if self.reader == "parquet":
+            try:
+                import pyarrow.parquet as pq
+
+                return int(pq.read_metadata(self.path).num_rows)
+            except (OSError, ValueError):
+                return None
+        extension, compression = split_extension(self.path.name)
+        if compression or extension not in (".jsonl", ".ndjson", ".txt"):
+            return None
+        lines, last = 0, b"\n"
+        with self.path.open("rb") as file:
+            while block := file.read(1 << 22):
+                lines += block.count(b"\n")
+                last = block[-1:]
+        return lines + (last != b"\n")
+
+    def tables(self, split: str) -> Iterator[pa.Table]:
+        """Yield the file's rows as tables of at most 1,000 rows.
+
+        Raises
+        ------
+        InvalidInputError
+            ``broken_file``, naming the file and, where known, the line.
+        """
+        if self.path.stat().st_size == 0:
+            return
+        try:
+            yield from self._read(split)
+        except (MiStudioError, MemoryError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise self._broken(error) from error
+
+    def _read(self, split: str) -> Iterator[pa.Table]:
+        datasets = import_datasets()
+        path = self._unpacked()
+        builder = datasets.load_dataset_builder(
+            self.reader,
+            data_files={split: [str(path)]},
+            cache_dir=None if self.scratch is None else str(self.scratch / "cache"),
+            features=self.features,
+            **self.options,
+        )
+        stream = builder.as_streaming_dataset(split).with_format("arrow")
+        yield from stream.iter(BATCH_ROWS)
+
+    def _unpacked(self) -> Path:
+        """Return a path that ``datasets`` can read; it has no decoder of its own for zstd."""
+        if self.path.suffix.lower() != ".zst" or self.scratch is None:
+            return self.path
+        target = self.scratch / self.path.stem
+        with open_bytes(self.path) as source, target.open("wb") as file:
+            while block := source.read(1 << 22):
+                file.write(block)
+        return target
+
+    def _broken(self, error: Exception) -> InvalidInputError:
+        reason = _reason(error)
+        line = self._broken_line(error)
+        where = f"{self.path.name}, line {line}" if line else self.path.name
+        return InvalidInputError(
+            f"{where} cannot be read: {reason}",
+            code="broken_file",
+            field="path",
+            hint="Mend or remove that line, then import again."
+            if line
+            else "Check that the file is complete and in the format of its name.",
+        )
+
+    def _broken_line(self, error: Exception) -> int | None:
+        found = re.search(r"\bline (\d+)", str(error))
+        if self.reader == "csv":
+            return int(found.group(1)) if found else _first_bad_csv(self.path, self.options)
+        if self.reader in ("json", "text"):
+            return _first_bad_line(self.path, as_json=self.reader == "json")
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) < 300 else text[:297] + "…"
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a plain or compressed file for reading its content."""
+    compression = split_extension(path.name)[1]
+    if compression == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if compression == ".bz2":
+        return bz2.open(path, "rb")
+    if compression == ".xz":
+        return lzma.open(path, "rb")
+    if compression == ".zst":
+        import pyarrow as pa
+
+        stream: IO[bytes] = pa.input_stream(str(path), compression="zstd")
+        return stream
+    return path.open("rb")
+
+
+def _first_bad_line(path: Path, *, as_json: bool) -> int | None:
+    """Return the number of the first line that is not UTF-8, or not JSON, if there is one."""
+    number = 0
+    with contextlib.suppress(OSError, EOFError), open_bytes(path) as file:
+        for number, line in enumerate(io.BufferedReader(file), 1):  # type: ignore[type-var]
+            try:
+                text = line.decode("utf-8-sig")
+                if as_json and text.strip():
+                    json.loads(text)
+            except ValueError:
+                return number
+        return None
+    return number + 1
+
+
+def _first_bad_csv(path: Path, options: dict[str, Any]) -> int | None:
+    try:
+        with (
+            open_bytes(path) as file,
+            io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+        ):
+            reader = csv.reader(text, delimiter=options.get("sep", ","))
+            width = len(next(reader, []))
+            for row in reader:
+                if len(row) > width:
+                    return reader.line_num
+    except (OSError, ValueError, csv.Error):
+        return None
+    return None

@@ -1,0 +1,292 @@
+"""Where a dataset comes from: a folder of ``save_to_disk``, data files, a Hub layout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from mistudio_ext.workers.dataset_files import (
+    BATCH_ROWS,
+    FORMATS,
+    READERS,
+    DataFile,
+    import_datasets,
+    split_extension,
+    unknown_format,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class SplitSource:
+    """One split before it is imported.
+
+    Either ``files`` are read one after the other, or ``saved`` is a
+    ``datasets.Dataset`` that was opened from disk.
+    """
+
+    name: str
+    files: Sequence[DataFile] = ()
+    saved: Any = None
+
+    @property
+    def features(self) -> Any:
+        """Column types of ``datasets``, where the source gives them."""
+        if self.saved is not None:
+            return self.saved.features
+        return self.files[0].features if self.files else None
+
+    def estimated_bytes(self) -> int:
+        """Return about how many bytes of Arrow the split becomes."""
+        if self.saved is not None:
+            return int(self.saved.data.nbytes)
+        return sum(file.estimated_bytes() for file in self.files)
+
+    def known_rows(self) -> int | None:
+        """Return the number of rows, where it can be told beforehand."""
+        if self.saved is not None:
+            return int(self.saved.num_rows)
+        total = 0
+        for file in self.files:
+            rows = file.known_rows()
+            if rows is None:
+                return None
+            total += rows
+        return total
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables."""
+        if self.saved is not None:
+            yield from self.saved.with_format("arrow").iter(BATCH_ROWS)
+        for file in self.files:
+            yield from file.tables(self.name)
+
+
+@dataclass
+class Source:
+    """All splits of a dataset before it is imported."""
+
+    splits: list[SplitSource]
+    config: str | None = None
+    revision: str | None = None
+    #: Names of all splits, chosen or not.
+    names: list[str] = field(default_factory=list)
+
+
+def open_path(
+    path: Path,
+    *,
+    config: str | None = None,
+    splits: Sequence[str] | None = None,
+    scratch: Path | None = None,
+) -> Source:
+    """Find the splits in a file or folder.
+
+    Parameters
+    ----------
+    path
+        A data file, a folder of them (with or without a dataset card), or a
+        folder written by ``save_to_disk``.
+    config
+        Configuration of the dataset card.
+    splits
+        Which splits; None for all.
+    scratch
+        Folder for what readers leave behind.
+
+    Raises
+    ------
+    NotFoundError
+        ``no_such_path``, ``no_such_split`` or ``no_such_config``.
+    InvalidInputError
+        ``unknown_format`` or ``empty_dataset``.
+    """
+    try:
+        if not path.exists():
+            raise NotFoundError(
+                f"There is nothing at {path}.",
+                code="no_such_path",
+                field="path",
+                hint="Give the full path of a file or folder that the server can read.",
+            )
+        if path.is_file():
+            found = _from_file(path, scratch)
+        elif (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+            found = _from_saved(path)
+        else:
+            found = _from_folder(path, config, scratch)
+    except PermissionError as error:
+        raise AccessDeniedError(
+            f"{path} cannot be read: permission denied.",
+            field="path",
+            hint="Ask its owner for access, or choose another folder.",
+        ) from error
+    found.names = [split.name for split in found.splits]
+    found.splits = [
+        split for split in found.splits if split.name in check_splits(found.names, splits)
+    ]
+    return found
+
+
+def check_splits(names: Sequence[str], wanted: Sequence[str] | None) -> Sequence[str]:
+    """Return the wanted splits, all if None; raise ``no_such_split`` for one that is not there."""
+    for name in wanted or ():
+        if name not in names:
+            raise NotFoundError(
+                f"The dataset has no split '{name}'.",
+                code="no_such_split",
+                field="split",
+                hint=f"Its splits are {', '.join(names)}.",
+            )
+    return wanted or names
+
+
+def empty_dataset(what: str) -> InvalidInputError:
+    """Return the error for a dataset without rows."""
+    return InvalidInputError(
+        f"{what} has no rows.",
+        code="empty_dataset",
+        field="path",
+        hint="Check that the right file, configuration and split were chosen.",
+    )
+
+
+def _from_file(path: Path, scratch: Path | None) -> Source:
+    extension, _ = split_extension(path.name)
+    if extension not in FORMATS:
+        raise unknown_format(path.name)
+    if path.stat().st_size == 0:
+        raise empty_dataset(path.name)
+    reader, options = FORMATS[extension]
+    return Source([SplitSource("train", [DataFile(path, reader, dict(options), scratch=scratch)])])
+
+
+def _from_saved(path: Path) -> Source:
+    datasets = import_datasets()
+    try:
+        saved = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise InvalidInputError(
+            f"{path.name} was made by save_to_disk but cannot be opened: {error}",
+            code="broken_file",
+            field="path",
+            hint="Check that the whole folder was copied.",
+        ) from error
+    if isinstance(saved, datasets.DatasetDict):
+        return Source([SplitSource(str(name), saved=split) for name, split in saved.items()])
+    return Source([SplitSource(str(saved.split or "train"), saved=saved)])
+
+
+def _from_folder(path: Path, config: str | None, scratch: Path | None) -> Source:
+    if not any(item.is_file() for item in path.rglob("*")):
+        raise InvalidInputError(
+            f"The folder {path} is empty.",
+            code="empty_dataset",
+            field="path",
+            hint="Put data files into it, or choose another folder.",
+        )
+    layout = read_layout(path, config, scratch)
+    source = Source([], config=layout.config)
+    for name, paths in layout.files.items():
+        files = [
+            DataFile(Path(item), layout.reader, layout.options, layout.features, scratch)
+            for item in paths
+        ]
+        source.splits.append(SplitSource(name, files))
+    return source
+
+
+@dataclass
+class Layout:
+    """What a dataset card, or the names of the files, say about a folder."""
+
+    config: str | None
+    reader: str
+    options: dict[str, Any]
+    features: Any
+    #: Split -> paths of its files.
+    files: dict[str, list[str]]
+
+
+def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
+    """Let ``datasets`` find the configuration, splits and files of a folder.
+
+    Only names and the card are looked at, so the files may be empty.
+    """
+    datasets = import_datasets()
+    try:
+        builder = datasets.load_dataset_builder(
+            str(path),
+            name=config,
+            cache_dir=None if scratch is None else str(scratch / "cache"),
+        )
+    except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError) as error:
+        raise _no_data_files(path) from error
+    except ValueError as error:
+        raise _bad_config(error, path, config) from error
+    modules = [kind.__module__ for kind in type(builder).__mro__]
+    reader = next((m.rsplit(".", 1)[-1] for m in modules if ".packaged_modules." in m), "unknown")
+    if reader not in READERS:
+        raise unknown_format(f"{path.name} ({reader})")
+    settings = {
+        item.name: getattr(builder.config, item.name)
+        for item in dataclasses.fields(builder.config)
+        if item.name not in {f.name for f in dataclasses.fields(datasets.BuilderConfig)}
+        and item.name != "features"
+        and getattr(builder.config, item.name) != getattr(type(builder.config)(), item.name)
+    }
+    named = None if builder.config.name == "default" and config is None else builder.config.name
+    return Layout(
+        config=named,
+        reader=reader,
+        options=settings,
+        features=builder.info.features,
+        files={
+            str(name): [str(f) for f in paths] for name, paths in builder.config.data_files.items()
+        },
+    )
+
+
+def _no_data_files(path: Path) -> InvalidInputError:
+    found = sorted({item.suffix for item in path.rglob("*") if item.is_file() and item.suffix})
+    error = unknown_format(f"{path.name} (it holds {', '.join(found[:8]) or 'no'} files)")
+    if any(item.suffix == ".py" and item.stem == path.name for item in path.glob("*.py")):
+        error.hint = "It is made by a Python script, which is not run. Import its data files."
+    return error
+
+
+def _bad_config(error: ValueError, path: Path, config: str | None) -> Exception:
+    """Turn what ``datasets`` says about configurations into our own words."""
+    text = str(error)
+    listed = re.search(r"(?:Available: |available configs: )(\[.*?\])", text)
+    names = re.findall(r"'([^']+)'", listed.group(1)) if listed else []
+    if listed and config is not None:
+        return NotFoundError(
+            f"The dataset has no configuration '{config}'.",
+            code="no_such_config",
+            field="config",
+            hint=f"Its configurations are {', '.join(names)}.",
+        )
+    if listed:
+        return InvalidInputError(
+            "The dataset has several configurations.",
+            code="config_needed",
+            field="config",
+            hint=f"Choose one of {', '.join(names)}.",
+        )
+    return InvalidInputError(
+        f"{path.name} cannot be read as a dataset: {' '.join(text.split())[:300]}",
+        code="unknown_format",
+        field="path",
+        hint="Check the 'configs' part of its README.md.",
+    )

@@ -1,0 +1,162 @@
+"""Write a split as Arrow, the way ``datasets``' ``save_to_disk`` does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistudio_ext.workers import dataset_schema as schemas
+from mistudio_ext.workers.dataset_files import import_datasets
+from mistudio_ext.workers.disk import DiskGuard, checksum, sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME = "data-00000-of-00001.arrow"
+
+
+class SplitWriter:
+    """Writes tables whose columns may differ a little from one to the next.
+
+    A column that is empty at first, or holds whole numbers and later
+    fractions, takes the wider type; numbers mixed with text become text. Where
+    types have changed on the way, what was written before is written again.
+
+    Parameters
+    ----------
+    folder
+        ``<dataset>/<split>``; made here.
+    guard
+        Watches the disk.
+    """
+
+    def __init__(self, folder: Path, guard: DiskGuard) -> None:
+        folder.mkdir(parents=True)
+        self.n_rows = 0
+        self.n_bytes = 0
+        #: Column types of ``datasets`` (images, class labels), where the source has them.
+        self.features: Any = None
+        self._folder = folder
+        self._guard = guard
+        self._parts: list[Path] = []
+        self._schema: pa.Schema | None = None
+
+    def write_all(self, tables: Iterable[pa.Table]) -> Iterator[int]:
+        """Write tables; yields the number of rows so far after each batch."""
+        waiting = iter(tables)
+        table = next(waiting, None)
+        while table is not None:
+            self._schema = (
+                schemas.plain(table).schema
+                if self._schema is None
+                else schemas.widen(self._schema, schemas.plain(table).schema)
+            )
+            alike = _WhileAlike(table, waiting, self._schema)
+            yield from self._write_part(alike)
+            table = alike.rest
+
+    def close(self) -> dict[str, Any]:
+        """Finish the split; return ``{"name", "n_rows", "n_bytes", "checksum"}``."""
+        path = self._folder / _NAME
+        if len(self._parts) == 1:
+            self._parts[0].rename(path)
+        else:
+            self._merge(path)
+        digest = checksum(path)
+        self._describe(digest)
+        sync(path)
+        size = path.stat().st_size
+        return {
+            "name": self._folder.name,
+            "n_rows": self.n_rows,
+            "n_bytes": size,
+            "checksum": digest,
+        }
+
+    def discard(self) -> None:
+        """Remove what was begun."""
+        shutil.rmtree(self._folder)
+
+    def _write_part(self, tables: Iterable[pa.Table]) -> Iterator[int]:
+        import pyarrow as pa
+
+        path = self._folder / f"part-{len(self._parts)}.arrow"
+        self._parts.append(path)
+        with pa.ipc.new_stream(str(path), self.schema) as stream:
+            for batch in schemas.rebatched(tables):
+                stream.write_batch(batch)
+                self.n_rows += batch.num_rows
+                self.n_bytes += batch.nbytes
+                self._guard.wrote(batch.nbytes, "The dataset")
+                yield self.n_rows
+
+    def _merge(self, path: Path) -> None:
+        """Bring all parts to the final schema in one file."""
+        import pyarrow as pa
+
+        with pa.ipc.new_stream(str(path), self.schema) as stream:
+            for batch in schemas.rebatched(schemas.read_parts(self._parts, self._schema)):
+                stream.write_batch(batch)
+                self._guard.wrote(batch.nbytes, "The dataset")
+        for part in self._parts:
+            part.unlink()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema with the column types of ``datasets`` in its metadata."""
+        import pyarrow as pa
+
+        schema = self._schema or pa.schema([])
+        return schema.with_metadata(self._features(schema).arrow_schema.metadata)
+
+    def _features(self, schema: pa.Schema) -> Any:
+        """Return the source's column types where they still hold, else those of Arrow."""
+        datasets = import_datasets()
+        found = datasets.Features.from_arrow_schema(schema.remove_metadata())
+        for name, feature in (self.features or {}).items():
+            if name in found:
+                given = datasets.Features({name: feature}).arrow_schema.field(name).type
+                if given == schema.field(name).type:
+                    found[name] = feature
+        return found
+
+    def _describe(self, digest: str) -> None:
+        """Write the two JSON files that ``load_from_disk`` reads."""
+        datasets = import_datasets()
+        features = datasets.Features.from_arrow_schema(self.schema)
+        datasets.DatasetInfo(features=features).write_to_directory(str(self._folder))
+        state: dict[str, Any] = {
+            "_data_files": [{"filename": _NAME}],
+            "_fingerprint": digest.removeprefix("xxh3_128:")[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": self._folder.name,
+        }
+        (self._folder / "state.json").write_text(json.dumps(state, indent=2))
+
+
+class _WhileAlike:
+    """Tables as long as they fit a schema; ``rest`` is the first that does not."""
+
+    def __init__(self, first: pa.Table, waiting: Iterator[pa.Table], schema: pa.Schema) -> None:
+        self._first = first
+        self._waiting = waiting
+        self._schema = schema
+        self.rest: pa.Table | None = None
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        table: pa.Table | None = self._first
+        while table is not None:
+            ready = schemas.plain(table)
+            if not ready.schema.equals(self._schema):
+                if not schemas.widen(self._schema, ready.schema).equals(self._schema):
+                    self.rest = table
+                    return
+                ready = schemas.cast(ready, self._schema)
+            yield ready
+            table = next(self._waiting, None)

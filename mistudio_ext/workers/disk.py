@@ -1,0 +1,115 @@
+"""Room on the disk: asked for before, watched while, and named when it runs out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mistudio_ext.errors import NoSpaceError
+
+#: Bytes between two looks at the free space while writing.
+_WATCH_BYTES = 64 << 20
+
+
+def human(n_bytes: float) -> str:
+    """Return ``1.5 GB`` for 1500000000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(n_bytes) < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+class DiskGuard:
+    """Keeps a reserve of free space on the disk that holds a folder.
+
+    Parameters
+    ----------
+    folder
+        A folder on that disk; the nearest parent that exists is asked.
+    reserve_bytes
+        Free space that must stay.
+    """
+
+    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+        while not folder.exists():
+            folder = folder.parent
+        self._folder = folder
+        self._reserve = reserve_bytes
+        self._until_look = _WATCH_BYTES
+
+    def require(self, n_bytes: int, what: str) -> None:
+        """Raise NoSpaceError unless ``n_bytes`` fit and the reserve stays."""
+        free = shutil.disk_usage(self._folder).free
+        if n_bytes > free - self._reserve:
+            raise NoSpaceError(
+                f"{what} needs about {human(n_bytes)}, but {human(free)} are free "
+                f"and {human(self._reserve)} of them are kept in reserve.",
+                hint="Free some space, choose another data folder, or take fewer rows.",
+            )
+
+    def wrote(self, n_bytes: int, what: str) -> None:
+        """Say that so much was written; looks at the free space now and then."""
+        self._until_look -= n_bytes
+        if self._until_look <= 0:
+            self._until_look = _WATCH_BYTES
+            self.require(0, what)
+
+
+@contextmanager
+def making(temporary: Path, destination: Path) -> Iterator[Path]:
+    """Make a folder beside its place and move it there when it is complete.
+
+    Whatever goes wrong, nothing half-made is left at either place.
+
+    Parameters
+    ----------
+    temporary
+        Folder to make it in, on the same disk; emptied first.
+    destination
+        Where it belongs; what lies there is replaced.
+    """
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if destination.exists():
+            shutil.rmtree(destination)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(destination)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that is gone afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def checksum(path: Path) -> str:
+    """Return ``xxh3_128:<hex>`` of a file."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return f"xxh3_128:{digest.hexdigest()}"
+
+
+def sync(path: Path) -> None:
+    """Flush a file to the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,212 @@
+"""Job ``dataset.import``: bring a dataset into the data folder as Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.paths import DataFolder
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.arrow import Split
+from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
+from mistudio_ext.workers.dataset_writer import SplitWriter
+from mistudio_ext.workers.disk import DiskGuard, human, making, scratch_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mistudio_ext.workers.reporter import Reporter
+
+#: Rows that the text column is looked for in.
+_PROBE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: the part ``dataset`` of the job's spec."""
+
+    id: str
+    name: str
+    source: str
+    path: Path
+    source_path: Path | None
+    repo_id: str | None
+    config: str | None
+    revision: str | None
+    splits: tuple[str, ...] | None
+    columns: tuple[str, ...] | None
+    max_rows: int | None
+    text_column: str | None
+    endpoint: str | None
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Request:
+        """Build from JSON."""
+        source_path = data.get("source_path")
+        return cls(
+            id=data["id"],
+            name=data.get("name") or data["id"],
+            source=data["source"],
+            path=Path(data["path"]),
+            source_path=Path(source_path).expanduser() if source_path else None,
+            repo_id=data.get("repo_id"),
+            config=data.get("config"),
+            revision=data.get("revision"),
+            splits=tuple(data["splits"]) if data.get("splits") else None,
+            columns=tuple(data["columns"]) if data.get("columns") else None,
+            max_rows=data.get("max_rows"),
+            text_column=data.get("text_column"),
+            endpoint=data.get("endpoint"),
+        )
+
+
+def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    """Import a dataset.
+
+    Parameters
+    ----------
+    spec
+        ``{"data_dir", "disk_reserve_bytes", "dataset": {"id", "name", "source",
+        "path", "source_path", "repo_id", "config", "revision", "splits",
+        "columns", "max_rows", "text_column", "endpoint"}}``.
+    report
+        Told about phases, rows and bytes.
+
+    Returns
+    -------
+    dict
+        ``{"splits", "columns", "text_column", "n_rows", "n_bytes",
+        "fingerprint", "config", "revision"}``. ``text_column`` is None for a
+        dataset of token ids (``input_ids``).
+    """
+    request = Request.from_dict(spec["dataset"])
+    guard = DiskGuard(Path(spec["data_dir"]), int(spec.get("disk_reserve_bytes") or 0))
+    temporary = DataFolder(Path(spec["data_dir"])).temporary
+    report.phase("reading", f"Looking at {request.name}")
+    with (
+        scratch_folder(temporary / f"{request.id}-scratch") as scratch,
+        making(temporary / request.id, request.path) as folder,
+    ):
+        source = _open(request, scratch, guard, report)
+        splits = _write(source, request, folder, guard, report)
+        return _finish(folder, splits, request, source)
+
+
+def _open(request: Request, scratch: Path, guard: DiskGuard, report: Reporter) -> Source:
+    if request.source == "hub":
+        from mistudio_ext.workers.hub_datasets import open_repository
+
+        return open_repository(request, scratch, guard, report)
+    if request.source_path is None:
+        raise InvalidInputError("No file or folder was given.", code="no_path", field="path")
+    return open_path(
+        request.source_path, config=request.config, splits=request.splits, scratch=scratch
+    )
+
+
+def _write(
+    source: Source, request: Request, folder: Path, guard: DiskGuard, report: Reporter
+) -> list[dict[str, Any]]:
+    totals = [_limited(split.known_rows(), request.max_rows) for split in source.splits]
+    known = [total for total in totals if total is not None]
+    total = sum(known) if len(known) == len(totals) else None
+    if request.max_rows is None:
+        estimate = sum(split.estimated_bytes() for split in source.splits)
+        guard.require(estimate, f"The dataset {request.name}")
+    report.phase("writing", f"Reading {', '.join(split.name for split in source.splits)}")
+    done = n_bytes = 0
+    written: list[dict[str, Any]] = []
+    for split in source.splits:
+        writer = SplitWriter(folder / split.name, guard)
+        writer.features = split.features
+        for n_rows in writer.write_all(_chosen(split, request)):
+            size = human(n_bytes + writer.n_bytes)
+            report.progress(done + n_rows, total, "rows", f"{split.name}: {size} written")
+        if writer.n_rows == 0:
+            report.warn("empty_split", f"The split '{split.name}' has no rows.")
+            writer.discard()
+            continue
+        written.append(writer.close())
+        done += writer.n_rows
+        n_bytes += writer.n_bytes
+    if not written:
+        raise empty_dataset(request.name)
+    report.progress(done, done, "rows", f"{human(n_bytes)} written")
+    return written
+
+
+def _limited(n_rows: int | None, max_rows: int | None) -> int | None:
+    return n_rows if n_rows is None or max_rows is None else min(n_rows, max_rows)
+
+
+def _chosen(split: SplitSource, request: Request) -> Iterator[pa.Table]:
+    """Yield the chosen columns of the first rows."""
+    left = request.max_rows
+    for table in split.tables():
+        if request.columns is not None:
+            table = table.select([_require(table, name, "columns") for name in request.columns])
+        if request.text_column is not None:
+            _require(table, request.text_column, "text_column")
+        if left is not None:
+            table = table.slice(0, left)
+            left -= table.num_rows
+        if table.num_rows:
+            yield table
+        if left == 0:
+            return
+
+
+def _require(table: pa.Table, name: str, field: str) -> str:
+    if name not in table.schema.names:
+        raise InvalidInputError(
+            f"The dataset has no column '{name}'.",
+            code="no_such_column",
+            field=field,
+            hint=f"Its columns are {', '.join(table.schema.names)}.",
+        )
+    return name
+
+
+def _finish(
+    folder: Path, splits: Sequence[dict[str, Any]], request: Request, source: Source
+) -> dict[str, Any]:
+    import xxhash
+
+    listing = {"splits": [split["name"] for split in splits]}
+    (folder / "dataset_dict.json").write_text(json.dumps(listing))
+    first = Split(folder / splits[0]["name"])
+    text_column = request.text_column
+    if text_column is None:
+        text_column = cols.detect_text_column(first.schema, _probe(first))
+    if text_column is None and cols.IDS_NAME not in first.schema.names:
+        raise InvalidInputError(
+            "No column of the dataset holds text.",
+            code="no_text_column",
+            field="text_column",
+            hint=f"Its columns are {', '.join(first.schema.names)}; name one to use it as text.",
+        )
+    digest = xxhash.xxh3_128()
+    for split in splits:
+        digest.update(f"{split['name']}={split['checksum']};".encode())
+    return {
+        "splits": [{key: split[key] for key in ("name", "n_rows", "n_bytes")} for split in splits],
+        "columns": [
+            {"name": item.name, "dtype": str(item.type).replace("item: ", "")}
+            for item in first.schema
+        ],
+        "text_column": text_column,
+        "n_rows": sum(split["n_rows"] for split in splits),
+        "n_bytes": sum(split["n_bytes"] for split in splits),
+        "fingerprint": digest.hexdigest(),
+        "config": source.config,
+        "revision": source.revision,
+    }
+
+
+def _probe(split: Split) -> list[dict[str, Any]]:
+    texts = [item.name for item in split.schema if cols.kind(item.type) == "text"]
+    return split.rows(0, _PROBE_ROWS, texts) if texts else []
