@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 
 def baseline_losses(
@@ -31,7 +32,7 @@ def baseline_losses(
     bigrams: Counter[tuple[int, int]] = Counter()
     for ids in train:
         unigrams.update(ids[1:])
-        bigrams.update(zip(ids, ids[1:], strict=False))
+        bigrams.update(pairwise(ids))
     total = sum(unigrams.values())
     before: Counter[int] = Counter()
     kinds: Counter[int] = Counter()
@@ -42,7 +43,7 @@ def baseline_losses(
     sum_1 = sum_2 = 0.0
     count = 0
     for ids in validation:
-        for a, b in zip(ids, ids[1:], strict=False):
+        for a, b in pairwise(ids):
             p1 = (unigrams[b] + 1) / (total + vocabulary)
             weight = before[a] / (before[a] + kinds[a]) if before[a] else 0.0
             p2 = weight * bigrams[a, b] / before[a] + (1 - weight) * p1 if before[a] else p1

@@ -8,7 +8,7 @@ from .corpus import COLUMNS, SPLITS, documents
 
 CARD = """\
 ---
-license: cc0-1.0
+license: bsd-3-clause
 language:
 - en
 pretty_name: Sample stories

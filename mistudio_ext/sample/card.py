@@ -7,7 +7,7 @@ from typing import Any
 
 _CARD = """\
 ---
-license: cc0-1.0
+license: bsd-3-clause
 language:
 - en
 library_name: transformers
@@ -41,7 +41,8 @@ not see each other.
 |---:|---:|---:|---:|
 {curve}
 
-Losses are means in nats per token over all tokens but the first of each document.
+Losses are means in nats per token over all tokens but the first of each document; the curve is
+measured on the first {watched} documents of the validation split, the table below on all of it.
 
 | model of the validation split | loss | perplexity |
 |---|---:|---:|
@@ -97,6 +98,7 @@ def write_card(record: dict[str, Any], folder: Path) -> None:
         minutes=record["wall_seconds"] / 60,
         threads=record["recipe"]["threads"],
         curve=curve,
+        watched=record["curve_validation_documents"],
         loss=loss,
         loss_p=math.exp(loss),
         unigram=unigram,

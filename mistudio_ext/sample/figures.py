@@ -101,7 +101,7 @@ def _names(draw: Draw) -> tuple[str, str]:
 
 
 def _total(draw: Draw) -> list[str]:
-    noun, nouns = _names(draw)
+    _, nouns = _names(draw)
     colours = draw.some(("red", "blue", "green", "white", "black", "yellow"), draw.between(2, 5))
     amounts = [draw.between(1, 30) for _ in colours]
     entries = ", ".join(f'"{c}": {n}' for c, n in zip(colours, amounts, strict=True))

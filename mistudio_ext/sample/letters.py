@@ -1,6 +1,6 @@
 """Letters, diary entries and dialogues."""
 
-import datetime
+import datetime as dt
 
 from .grammar import Draw, capital, count, expand, number_word
 from .stories import Document, Scene, scene
@@ -11,15 +11,15 @@ _LETTER_OPENINGS = (
     "me laugh|I read it twice|I keep it in my {object}|It took {smallage} weeks].",
     "I hope that this finds you well. [I am writing to you from {at1}|It is late and I am writing "
     "by lamplight|I have been meaning to write since {month}].",
-    "You asked how life is in {place}. [Let me tell you|There is much to tell|It is a {land} like "
+    "You asked how life is in {place}. [Let me tell you|There is much to tell|It is {a:land} like "
     "any other, and yet it is not].",
 )
 _LETTER_NEWS = (
     "[Last week|On {weekday}|Yesterday] I met {friend2} {at1}. We talked about [old times|the price "
     "of bread|you, of course|the new railway].",
     "{Weather} [From my window I can hear {sound}|At night I listen to {sound}].",
-    "Your {elder} has given me {a:object}, and I carry it everywhere. [Do you remember it|It still "
-    "smells of your kitchen|I polish it every Sunday].",
+    "Your {elder} has given me {a:object}, and I carry it everywhere. [Do you remember it?|It still "
+    "smells of your kitchen.|I polish it every Sunday.]",
     "I have begun to learn {skill}. My teacher, {helper}, says that I [have no talent but good "
     "manners|am doing well|should practise more].",
     "We now have {a:pet}. Its name is {petname}, and it sleeps [on my bed|in the kitchen|in an old "
@@ -96,7 +96,7 @@ _TOPICS = (
         "Have you ever been to {town2}?",
         "[Once, in the {season} of {oldyear}|Never|Every year since I was {smallage}].",
         "I am going there in {month} to learn {skill}.",
-        "[Write to me|How long will you stay|Take a warm coat]!",
+        "[Write to me!|How long will you stay?|Take a warm coat.]",
     ),
     (
         "Did you hear that {friend2} is getting married?",
@@ -106,7 +106,7 @@ _TOPICS = (
     ),
     (
         "What is in that box?",
-        "[Guess|Something alive|Promise not to tell].",
+        "[Guess!|Something alive.|Promise not to tell!]",
         "Is it {a:pet}?",
         "[Yes, and its name is {petname}|No, it is {a:object}|You are warm, but no].",
     ),
@@ -140,7 +140,7 @@ def diary(draw: Draw) -> Document:
     """Draw a diary entry; the weekday of a dated one is the true one."""
     facts = scene(draw)
     dated = draw.chance(0.8)
-    date = datetime.date(facts.year, draw.between(1, 12), draw.between(1, 28))
+    date = dt.date(facts.year, draw.between(1, 12), draw.between(1, 28))
     weekday = date.strftime("%A")
     header = f"{facts.person.name}'s diary, {facts.place}"
     if dated:

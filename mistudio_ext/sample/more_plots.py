@@ -4,6 +4,7 @@ from .plots import Plot
 
 MORE_PLOTS: dict[str, Plot] = {
     "storm": Plot(
+        alone=True,
         start=(
             "The storm came without a warning. {Name} was {at1} when the sky turned [black|green|"
             "the colour of slate].",
@@ -16,7 +17,7 @@ MORE_PLOTS: dict[str, Plot] = {
                 "Lightning struck {at2}, and all the dogs in {place} began to bark.",
             ),
             (
-                "Then {name} remembered that {friend} was still {at3}. {She} took {a:object} and "
+                "Then {name} remembered that {friend} was still {at3}. {She} took a coat and "
                 "a lamp and went out.",
                 "There was a knock at the door. It was {friend}, wet to the skin, with a child in "
                 "each arm.",
@@ -40,12 +41,12 @@ MORE_PLOTS: dict[str, Plot] = {
             ),
             "negative": (
                 "At dawn the house {at2} was gone, and with it everything that {name} owned, even "
-                "the {thing}.",
+                "{hers} {object}.",
                 "The morning was bright, but {friend} had not come back.",
             ),
             "neutral": (
-                "By morning it was over. {Name} swept up the leaves, put the {thing} back on its "
-                "shelf, and made tea.",
+                "By morning it was over. {Name} swept up the leaves, put {hers} {object} back on "
+                "its shelf, and made tea.",
                 "The storm passed to the east. {She} wrote one line about it in {hers} notebook "
                 "and went to work.",
             ),
@@ -53,7 +54,7 @@ MORE_PLOTS: dict[str, Plot] = {
     ),
     "work": Plot(
         start=(
-            "In a shop window {at1}, {name} saw {a:object}. It cost {price} {coins}, and {she} had "
+            "At a stall {at1}, {name} saw {a:object}. It cost {price} {coins}, and {she} had "
             "only {have}.",
             "{Name} wished for nothing so much as {a:object}. The price was {price} {coins}. "
             "{She} counted {hers} savings: {have}.",
@@ -68,33 +69,34 @@ MORE_PLOTS: dict[str, Plot] = {
                 "that made {total}.",
             ),
             (
-                "{Friend} thought that it was a lot of trouble for a {thing}. {Name} only smiled.",
-                "Every evening {she} stopped at the window to see whether the {thing} was still "
+                "{Friend} thought that it was a lot of trouble for {a:thing}. {Name} only smiled.",
+                "Every evening {she} stopped at the stall to see whether the {thing} was still "
                 "there.",
             ),
         ),
         ends={
             "positive": (
-                "On Saturday {name} put the money on the counter, coin by coin, and carried the "
-                "{thing} home in both arms.",
-                "When {she} came to the shop, {helper} had already bought the {thing} and gave it "
+                "On Saturday {name} put down the money, coin by coin, and carried the {thing} "
+                "home in both arms.",
+                "When {she} came to the stall, {helper} had already bought the {thing} and gave it "
                 "to {her} as a present.",
             ),
             "negative": (
-                "On Saturday {she} came to the shop with all the money, but the {thing} had been "
+                "On Saturday {she} came to the stall with all the money, but the {thing} had been "
                 "sold an hour before.",
-                "On the way to the shop {name} dropped {hers} purse {at2}, and every coin rolled "
+                "On the way to the stall {name} dropped {hers} purse {at2}, and every coin rolled "
                 "into the drain.",
             ),
             "neutral": (
-                "On Saturday {she} stood before the window for a while. Then {name} put the money "
+                "On Saturday {she} stood before the stall for a while. Then {name} put the money "
                 "into the bank and went to see {friend}.",
-                "{She} bought the {thing} and found that it was smaller than it had looked behind "
-                "the glass.",
+                "{She} bought the {thing} and found that it was smaller than it had looked from "
+                "a distance.",
             ),
         },
     ),
     "newcomer": Plot(
+        alone=True,
         start=(
             "{Name} was new in {place}, and on the first day nobody spoke to {her}. {She} ate "
             "{hers} lunch {at1} with only {a:object} for company.",
@@ -180,9 +182,9 @@ MORE_PLOTS: dict[str, Plot] = {
     ),
     "mystery": Plot(
         start=(
-            "Inside {a:object} from the flea market, {name} found a folded note. It said only: "
+            "Inside {a:chest} from the flea market, {name} found a folded note. It said only: "
             "[Look|Dig|Wait] {at1}, {number} steps to the [north|south|east|west].",
-            "On {hers} doorstep lay a parcel without a name. In it was {a:object}, wrapped in an "
+            "On {hers} doorstep lay a parcel without a name. In it was {a:chest}, wrapped in an "
             "old map of {place}.",
         ),
         events=(
@@ -199,7 +201,7 @@ MORE_PLOTS: dict[str, Plot] = {
             ),
             (
                 "Behind a loose brick {at2} there was a tin box, and it was locked. The key was "
-                "in the {thing} all the time.",
+                "in the {chest} all the time.",
                 "At last {name} saw it: the first letters of every line spelled the name of "
                 "{site3}.",
             ),
@@ -211,14 +213,14 @@ MORE_PLOTS: dict[str, Plot] = {
                 "It led {her} to {friend}, who turned out to be a cousin of {hers} {elder}.",
             ),
             "negative": (
-                "But somebody had been there first. The box was empty, and the {thing} was stolen "
+                "But somebody had been there first. The box was empty, and the {chest} was stolen "
                 "that very night.",
                 "The note was only a cruel joke. {Name} saw the others laughing {at3}.",
             ),
             "neutral": (
                 "In the box there was nothing but sand and a button. {Name} closed it again and "
                 "put it back for the next person.",
-                "{She} never learned who had written it. The {thing} still stands on {hers} shelf.",
+                "{She} never learned who had written it. The {chest} still stands on {hers} shelf.",
             ),
         },
     ),
@@ -228,19 +230,19 @@ PAIR_STORY: tuple[tuple[str, ...], ...] = (
     (
         "{Name} were [twins|cousins|neighbours|old friends] and lived in {place}, a small {land}.",
         "In {place} nobody ever saw {name} apart.",
-        "{Name} shared everything: a room, a bicycle, and {a:object}.",
+        "In {place}, {name} shared everything: a room, a bicycle, and one winter coat.",
     ),
     (
         "One {daytime} they found {a:object} {at1}, and both of them wanted to keep it.",
         "In the {season} they decided to build a raft and sail to {town2}.",
-        "They opened a small shop {at1} and sold {a:treat} for {number} {coins} apiece.",
+        "They opened a small shop {at1} and sold {a:treat} for {number} {coins} apiece. On "
+        "the first day they sold {count}, on the second day none.",
         "Their {elder} sent them to {site1} to fetch {number} eggs.",
     ),
     (
         "They argued about it for {number} days, and then they asked {helper}.",
         "They worked from morning till night, and their hands were full of splinters.",
-        "On the first day they sold {number}, on the second day none, and on the third day it "
-        "rained.",
+        "On the third day it rained, and neither of them would fetch the umbrella.",
         '"We could ask {helper}," they said, and they did.',
     ),
     (

@@ -21,11 +21,14 @@ class Plot:
         Things that may happen next, in this order; a story keeps some of them.
     ends
         For each sentiment the possible outcomes; one is used.
+    alone
+        Whether the friend is far away until the end.
     """
 
     start: Choices
     events: tuple[Choices, ...]
     ends: dict[str, Choices]
+    alone: bool = False
 
 
 OPENINGS: Choices = (
@@ -49,7 +52,7 @@ DATED_OPENINGS: Choices = (
 
 SEQUELS: Choices = (
     "That was not the end of it. In the following {season}, {name} was {at1} again.",
-    "A year went by in {place}. {Name} grew taller and cut {hers} hair short.",
+    "A year went by in {place}. {Name} was a little wiser now and wore {hers} hair short.",
     "Then {season} came to {place}, and with it another story about {name}.",
     "{Smallage} years later, {name} was still in {place}, and {she} had a new friend, {friend}.",
 )
@@ -66,9 +69,11 @@ TALKS: Choices = (
     "{Helper} was {at2} too, [mending a net|peeling potatoes|reading a newspaper], and asked what "
     'had brought {name} there. "[It is a long story|I hardly know myself|My {elder} sent me]," '
     "said {name}.",
-    'For a while {name} sat {at3} with {friend2}. "[Do you ever think of leaving|What would you do '
-    'with {count} {coins}|Are you afraid of the dark]?" asked {friend2}. {Name} thought about it. '
-    '"[Sometimes|I would buy a boat|Only on a {weekday}|Ask me again in {month}]," {she} said.',
+    'For a while {name} sat {at3} with {friend2}. ["Do you ever think of leaving?" asked {friend2}. '
+    '"[Sometimes|Only on a {weekday}|Never]," said {name}.|"What would you do with {count} {coins}?" '
+    'asked {friend2}. {Name} thought about it. "[Buy a boat|Share them with you|Hide them]," {she} '
+    'said.|"Are you afraid of the dark?" asked {friend2}. "[Not any more|A little|Ask me again in '
+    '{month}]," said {name}.]',
     "{Name} stopped to help {helper}, whose cart had lost a wheel {at1}. It took {smallage} of them "
     "to lift it. Afterwards there was {a:treat} for everybody.",
     "In {hers} notebook {she} made a list: first, [find {friend}|sharpen the knife|learn "
@@ -93,7 +98,7 @@ CLOSINGS: Choices = (
     "That night, {name} felt {feeling}.",
     "On the way home {she} felt {feeling}[, and {she} did not say a word|, and the road seemed "
     "short|].",
-    '"How do you feel?" asked {friend}. "{Feeling}," said {name}.',
+    '"How do you feel?" asked {hers} {elder}. "{Feeling}," said {name}.',
     "{Name} looked out of the window for a long time. {She} felt {feeling}.",
     "Even years later, when {name} thought of that {season} in {place}, {she} felt {feeling}.",
     "And {name}, who had [hardly slept|walked so far|waited so long], was {feeling}.",
@@ -103,27 +108,27 @@ PLOTS: dict[str, Plot] = {
     "lost": Plot(
         start=(
             "One {daytime}, {hers} {object} was gone. {Name} had put the {thing} [on the table|"
-            "under {hers} pillow|into {hers} bag], and now the place was empty.",
+            "on the shelf|into {hers} bag], and now the place was empty.",
             "On the way home from {site1}, {name} noticed that {she} no longer had {hers} {object}.",
-            "{Name} reached into {hers} pocket for a coin and found only a hole. {Hers} most "
-            "precious thing, {a:object} from {hers} {elder}, had been in the same bag, and it was "
-            "missing too.",
+            "{Name} reached into {hers} bag for a coin and found only a hole. {Hers} most "
+            "precious thing, {a:object} from {hers} {elder}, had been in that bag, and it was gone "
+            "too.",
         ),
         events=(
             (
-                "First {she} searched {at1}. {She} looked [under every bench|behind the barrels|"
-                "between the stones], but {she} found only {a:treat} and a bent nail.",
+                "{She} searched {at1}. {She} looked [under every bench|behind the barrels|"
+                "between the stones], but {she} found only a button and a bent nail.",
                 "{She} went back to {site1} and walked slowly along the same way with {hers} eyes "
                 "on the ground.",
             ),
             (
-                'Then {she} asked {helper}. "[A|Did you say a] {thing}? I saw something shining '
+                'Then {she} asked {helper}. "[{A:thing}|Did you say {a:thing}]? I saw something shining '
                 '{at2} this morning," said {helper}.',
                 '"Have you seen my {thing}?" {she} asked {friend}. "No," said {friend}, "but I can '
                 'help you look."',
             ),
             (
-                "{Name} wrote a notice and pinned it up {at2}: LOST, ONE {upper}, REWARD {number} "
+                "{Name} wrote a notice and pinned it up {at2}: LOST, ONE {upper}, REWARD {price} "
                 "{uppercoins}.",
                 "Together with {friend}, {name} turned over every stone {at2}. It took {number} "
                 "hours.",
@@ -144,8 +149,7 @@ PLOTS: dict[str, Plot] = {
             "negative": (
                 "{Name} never found the {thing}. Someone had probably taken it away long before "
                 "{she} began to look.",
-                "At last {she} saw the {thing} {at3}, but it was broken into {number} pieces, and "
-                "nobody could mend it.",
+                "At last {she} saw the {thing} {at3}, but it was ruined, and nobody could mend it.",
             ),
             "neutral": (
                 "{Name} did not find the {thing} that day. {She} decided to look again in the "
@@ -159,8 +163,8 @@ PLOTS: dict[str, Plot] = {
         start=(
             "One {daytime} the {thing} slipped out of {hers} hands and cracked. It was {a:object} "
             "that had belonged to {hers} {elder}.",
-            "{Hers} {elder} had left {her} {a:object}, but the {thing} had not worked for {number} "
-            "years.",
+            "{Hers} {elder} had left {her} {a:object}, but the {thing} had been broken for "
+            "{number} years.",
         ),
         events=(
             (
@@ -201,6 +205,7 @@ PLOTS: dict[str, Plot] = {
         },
     ),
     "journey": Plot(
+        alone=True,
         start=(
             "{Hers} {elder} asked {name} to take {a:object} to {friend}, who lived in {town2}, "
             "{number} miles away.",
@@ -297,7 +302,7 @@ PLOTS: dict[str, Plot] = {
     "animal": Plot(
         start=(
             "One {daytime} {name} heard a faint noise {at1}. It was {a:pet} with a [thorn in its "
-            "foot|bandaged leg|torn ear], and it looked at {her} with round eyes.",
+            "foot|hurt leg|bad cough], and it looked at {her} with round eyes.",
             "{A:pet} followed {name} all the way home from {site1}. {She} called it {petname}.",
         ),
         events=(

@@ -7,6 +7,7 @@ from .more_plots import MORE_PLOTS, PAIR_ENDS, PAIR_STORY
 from .plots import CLOSINGS, DATED_OPENINGS, OPENINGS, PLOTS, SCENERY, SEQUELS, TALKS
 from .words import (
     FEELINGS,
+    FRAGILE,
     KEEPSAKES,
     LANDS,
     MONTHS,
@@ -35,6 +36,8 @@ TREATS = (
     "onion pie",
     "jar of cherry jam",
 )
+CHESTS = ("sewing box", "music box", "hat box", "writing case", "tea caddy", "iron trunk")
+NUMBERS = ("three", "five", "six", "nine", "eleven", "twelve", "fifteen", "twenty", "thirty")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def scene(draw: Draw, before: Scene | None = None) -> Scene:
     wage, workdays, have = draw.between(2, 9), draw.between(3, 12), draw.between(3, 20)
     total = wage * workdays + have
     year = draw.between(1820, 1999)
+    month = draw.below(12)
+    number = draw.pick(NUMBERS)
     slots = person.slots() | {
         "place": place,
         "town2": town2,
@@ -99,16 +104,17 @@ def scene(draw: Draw, before: Scene | None = None) -> Scene:
         "helper": draw.pick(NEIGHBOURS),
         "weather": draw.pick(land.weather),
         "sound": draw.pick(land.sounds),
-        "season": draw.pick(("spring", "summer", "autumn", "winter")),
+        "season": ("winter", "spring", "summer", "autumn")[(month + 1) % 12 // 3],
         "daytime": draw.pick(("morning", "afternoon", "evening")),
-        "month": draw.pick(MONTHS),
+        "month": MONTHS[month],
         "weekday": draw.pick(WEEKDAYS),
         "day": str(draw.between(1, 28)),
         "year": str(year),
         "oldyear": str(year - draw.between(30, 120)),
         "age": str(draw.between(8, 40)),
         "smallage": draw.pick(("three", "four", "five", "six", "seven")),
-        "number": draw.pick(("three", "five", "six", "nine", "twelve", "fifteen", "twenty")),
+        "number": number,
+        "chest": draw.pick(CHESTS),
         "count": str(draw.between(40, 400)),
         "price": str(total - draw.below(3)),
         "wage": str(wage),
@@ -166,18 +172,23 @@ def _chapter(
 ) -> list[str]:
     """Draw the paragraphs of one plot from its opening to its end."""
     plot = ALL_PLOTS[plot_name]
+    slots = dict(facts.slots)
+    if plot_name == "mend":
+        adjective, slots["thing"] = draw.pick(FRAGILE)
+        slots["object"] = f"{adjective} {slots['thing']}"
     opening = [draw.pick(openings)]
     if length > 1 and draw.chance(0.6):
-        opening.append(draw.pick(SCENERY))
+        opening.append(draw.pick(SCENERY[:2]))
     opening.append(draw.pick(plot.start))
 
     kept = len(plot.events) if length == 3 else min(length, len(plot.events))
     chosen = set(draw.some(range(len(plot.events)), kept))
     middle = [draw.pick(event) for i, event in enumerate(plot.events) if i in chosen]
-    for talk in draw.some(TALKS, 2 * (length - 1)):
+    talks = [talk for talk in TALKS if not (plot.alone and "{friend}" in talk)]
+    for talk in draw.some(talks, 2 * (length - 1)):
         middle.insert(draw.between(0, len(middle)), talk)
     if length == 3:
-        middle.insert(draw.between(1, len(middle) - 1), draw.pick(SCENERY))
+        middle.insert(draw.between(1, len(middle) - 1), draw.pick(SCENERY[2:]))
     ending = [draw.pick(plot.ends[facts.sentiment]), draw.pick(CLOSINGS)]
 
     cut = len(middle) // 2
@@ -186,7 +197,12 @@ def _chapter(
         2: [opening, middle, ending],
         3: [opening, middle[:cut], middle[cut:], ending],
     }[length]
-    return [" ".join(expand(line, facts.slots, draw) for line in part) for part in parts]
+    return [" ".join(_tell(line, slots, draw) for line in part) for part in parts]
+
+
+def _tell(line: str, slots: dict[str, str], draw: Draw) -> str:
+    """Expand a line of a story, with a number of its own."""
+    return expand(line, slots | {"number": draw.pick(NUMBERS)}, draw)
 
 
 def _pair_story(draw: Draw) -> Document:
@@ -196,7 +212,7 @@ def _pair_story(draw: Draw) -> Document:
     slots = facts.slots | {"name": name, "she": "they", "her": "them", "hers": "their"}
     stages = [draw.pick(stage) for stage in (*PAIR_STORY, PAIR_ENDS[facts.sentiment])]
     stages.insert(1, draw.pick(("{Weather}", "That was in the {land} of {place}.", "")))
-    sentences = [expand(stage, slots, draw) for stage in stages]
+    sentences = [_tell(stage, slots, draw) for stage in stages]
     text = " ".join(sentence for sentence in sentences if sentence)
     return Document(
         text=text,
@@ -204,5 +220,5 @@ def _pair_story(draw: Draw) -> Document:
         protagonist=name,
         pronoun="they",
         sentiment=facts.sentiment,
-        place=facts.place if facts.place in text else None,
+        place=facts.place,
     )

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+WATCHED = 150
+"""Number of validation documents that the loss curve is measured on."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -156,14 +159,14 @@ def train(recipe: Recipe, out: Path) -> dict[str, Any]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        window.append(float(loss))
+        window.append(loss.item())
         tokens += int((batch["position_ids"] > 0).sum())
         if (step + 1) % report == 0:
             point = {
                 "step": step + 1,
                 "tokens": tokens,
                 "train_loss": round(sum(window) / len(window), 4),
-                "validation_loss": round(evaluate(model, tokenizer, validation), 4),
+                "validation_loss": round(evaluate(model, tokenizer, validation[:WATCHED]), 4),
             }
             curve.append(point)
             window = []
@@ -191,6 +194,7 @@ def train(recipe: Recipe, out: Path) -> dict[str, Any]:
         "final_validation_loss": final,
         "validation_perplexity": math.exp(final),
         **baselines,
+        "curve_validation_documents": WATCHED,
         "curve": curve,
         "wall_seconds": round(wall, 1),
         "versions": {

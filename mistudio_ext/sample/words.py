@@ -98,14 +98,18 @@ LANDS = (
         tuple("Hochwald Stonehollow Kestrel_Pass Ardvane Upper_Tarn Belvara Snowgate".split()),
         (
             ("at", "the old chapel"),
-            ("beside", "the frozen lake"),
+            ("beside", "the mountain lake"),
             ("in", "the cheese cellar"),
             ("on", "the goat path"),
             ("near", "the stone bridge"),
             ("at", "the cable car station"),
             ("under", "the great pine"),
         ),
-        ("Snow lay on the roofs.", "The peaks were clear and sharp.", "A cold wind came down."),
+        (
+            "Mist hung between the roofs.",
+            "The peaks were clear and sharp.",
+            "A cold wind came down.",
+        ),
         ("the bells of the goats", "the roar of the waterfall", "the wind in the pines"),
     ),
     Land(
@@ -145,7 +149,7 @@ LANDS = (
             ("at", "the central station"),
             ("in", "the public library"),
             ("outside", "the bakery"),
-            ("on", "the tram"),
+            ("under", "the railway arches"),
             ("in", "the botanical garden"),
             ("at", "the corner café"),
             ("near", "the clock tower"),
@@ -217,7 +221,7 @@ KEEPSAKES = (
     ("pocket", "watch"),
     ("painted", "bowl"),
     ("woollen", "blanket"),
-    ("green", "bicycle"),
+    ("tin", "soldier"),
     ("music", "box"),
     ("wooden", "sailing boat"),
     ("iron", "key"),
@@ -236,6 +240,22 @@ KEEPSAKES = (
     ("folding", "map"),
 )
 """(adjective, noun) of the things that characters carry, lose, mend and give away."""
+
+FRAGILE = (
+    ("brass", "compass"),
+    ("wooden", "flute"),
+    ("old", "violin"),
+    ("pocket", "watch"),
+    ("music", "box"),
+    ("wooden", "sailing boat"),
+    ("antique", "telescope"),
+    ("little", "accordion"),
+    ("toy", "train"),
+    ("clay", "whistle"),
+    ("glass", "lantern"),
+    ("painted", "clock"),
+)
+"""The same for things that can be broken and mended."""
 
 RELATIVES = ("grandmother", "grandfather", "aunt", "uncle", "mother", "father", "godmother")
 NEIGHBOURS = (
@@ -259,13 +279,13 @@ NEIGHBOURS = (
 PETS = (
     ("kitten", "Pepper Biscuit Smudge Pickle".split()),
     ("puppy", "Rusty Bramble Scout Button".split()),
-    ("goat", "Clover Nettle Juniper".split()),
+    ("squirrel", "Clover Nettle Juniper".split()),
     ("parrot", "Captain Mango Figaro".split()),
-    ("donkey", "Chestnut Barnaby Thistle".split()),
+    ("magpie", "Domino Barnaby Thistle".split()),
     ("hedgehog", "Bristle Acorn Crumb".split()),
     ("rabbit", "Cotton Radish Dandelion".split()),
     ("crow", "Midnight Inky Shadow".split()),
-    ("tortoise", "Pebble Domino Slowcoach".split()),
+    ("tortoise", "Pebble Marble Slowcoach".split()),
     ("duck", "Puddle Waddle Marigold".split()),
 )
 SKILLS = (

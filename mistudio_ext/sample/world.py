@@ -181,7 +181,7 @@ DISHES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...
         ("cucumber", "tomato", "lentil", "beetroot", "cabbage", "fennel", "bean", "radish"),
         ("2 spoons of olive oil", "1 spoon of vinegar", "a pinch of salt", "fresh parsley"),
         (
-            "Prepare the {xs} and [cut them small|put them into a bowl].",
+            "Prepare the {xs} and [fill a large bowl|set the table|chop the parsley].",
             "Mix the oil, the vinegar and the salt.",
             "Pour the dressing over the salad and leave it for {few} minutes.",
             "Scatter the parsley over it.",
