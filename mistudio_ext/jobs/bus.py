@@ -1,0 +1,97 @@
+"""What happened, in order: numbered messages, the last ones kept for replay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+#: Messages kept for clients that were away.
+KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing that happened.
+
+    Attributes
+    ----------
+    type
+        ``job``, ``dataset``, ``model``, ``tokenization``, ``extraction`` or ``reset``.
+    seq
+        Number in order, rising across restarts of the server.
+    topic
+        ``jobs/job_…``: later messages of a topic replace earlier ones.
+    payload
+        The record as REST gives it, or ``{"id": …, "deleted": true}``.
+    """
+
+    type: str
+    seq: int
+    topic: str
+    payload: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as it goes over the websocket."""
+        return {
+            "type": self.type,
+            "seq": self.seq,
+            "topic": self.topic,
+            "payload": self.payload,
+        }
+
+
+Subscriber = Callable[[Message], None]
+
+
+class EventBus:
+    """Numbers messages, keeps the last, and hands them to subscribers.
+
+    Subscribers are called in the publisher's thread and must return at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Milliseconds since the epoch: a restarted server goes on above all it ever sent.
+        self._seq = int(time.time() * 1000)
+        self._kept: deque[Message] = deque(maxlen=KEPT)
+        self._first = self._seq
+        self._subscribers: list[Subscriber] = []
+
+    @property
+    def seq(self) -> int:
+        """Number of the last message."""
+        return self._seq
+
+    def publish(self, kind: str, topic: str, payload: dict[str, Any]) -> None:
+        """Number a message and hand it out."""
+        with self._lock:
+            self._seq += 1
+            message = Message(kind, self._seq, topic, payload)
+            self._kept.append(message)
+            subscribers = list(self._subscribers)
+            for subscriber in subscribers:
+                subscriber(message)
+
+    def subscribe(self, subscriber: Subscriber, since: int | None = None) -> None:
+        """Add a subscriber; first it gets what it missed, or a ``reset`` if that is gone."""
+        with self._lock:
+            if since is not None:
+                for message in self._missed(since):
+                    subscriber(message)
+            self._subscribers.append(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Remove a subscriber."""
+        with self._lock:
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
+
+    def _missed(self, since: int) -> list[Message]:
+        oldest = self._kept[0].seq if self._kept else self._first + 1
+        if since + 1 < oldest or since > self._seq:
+            return [Message("reset", self._seq, "server", {})]
+        return [message for message in self._kept if message.seq > since]

@@ -1,0 +1,129 @@
+"""A job's folder: spec, events, log and result."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+#: A log that grows beyond this is cut to its last quarter.
+LOG_LIMIT = 4 * 1024 * 1024
+
+
+class JobFolder:
+    """Files through which server and worker speak.
+
+    Parameters
+    ----------
+    path
+        The folder; made when the spec is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of the worker."""
+        return self.path / "log.txt"
+
+    def start(self, spec: Json) -> None:
+        """Make the folder for a new attempt: new spec, no result; log and events go on."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in ("result.json", "process.json"):
+            (self.path / name).unlink(missing_ok=True)
+        write_json(self.path / "spec.json", spec)
+
+    def result(self) -> Json | None:
+        """Return the worker's result, None if it left none."""
+        return read_json(self.path / "result.json")
+
+    def process(self) -> Json | None:
+        """Return what identifies the worker's process."""
+        return read_json(self.path / "process.json")
+
+    def write_process(self, identity: Json) -> None:
+        """Remember the worker's process for a later server."""
+        write_json(self.path / "process.json", identity)
+
+    def log_tail(self, lines: int = 20) -> tuple[str, bool]:
+        """Return the log's last lines and whether there is more above them."""
+        try:
+            size = self.log.stat().st_size
+            with self.log.open("rb") as file:
+                file.seek(max(0, size - lines * 400))
+                text = file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return "", False
+        kept = text.splitlines()[-lines:]
+        joined = "\n".join(kept)
+        return joined, len(joined.encode()) + 1 < size
+
+    def trim_log(self) -> None:
+        """Cut an overgrown log; the worker appends, so it goes on at the new end."""
+        try:
+            if self.log.stat().st_size <= LOG_LIMIT:
+                return
+            with self.log.open("r+b") as file:
+                file.seek(-LOG_LIMIT // 4, os.SEEK_END)
+                rest = file.read()
+                file.seek(0)
+                file.write(b"[the beginning of this log was cut]\n" + rest)
+                file.truncate()
+        except FileNotFoundError:
+            return
+
+
+class EventTail:
+    """Reads the lines that were added to ``events.jsonl`` since the last look."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._file = folder.path / "events.jsonl"
+        self._offset = 0
+        self._rest = b""
+
+    def skip_to_end(self) -> None:
+        """Forget what is there: a new attempt begins."""
+        self._offset = self._file.stat().st_size if self._file.exists() else 0
+
+    def read(self) -> list[Json]:
+        """Return the new events; an unfinished last line waits for the next call."""
+        try:
+            with self._file.open("rb") as file:
+                file.seek(self._offset)
+                data = self._rest + file.read()
+                self._offset = file.tell()
+        except FileNotFoundError:
+            return []
+        *lines, self._rest = data.split(b"\n")
+        return [event for line in lines if (event := _parse(line)) is not None]
+
+
+def _parse(line: bytes) -> Json | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def read_json(file: Path) -> Json | None:
+    """Return the JSON object of a file, None if it is not there or not whole."""
+    try:
+        return _parse(file.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def write_json(file: Path, data: Json) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as out:
+        json.dump(data, out)
+        out.flush()
+        os.fsync(out.fileno())
+    part.rename(file)

@@ -1,0 +1,43 @@
+"""What a service tells the job manager about its kind of job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mistudio_ext.catalog import JobRecord
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """One kind of job.
+
+    Attributes
+    ----------
+    name
+        ``dataset.import``, ``model.import``, ``tokenize``, ``extract``.
+    prepare
+        Called when the job starts: returns the spec for the worker. Raises
+        MiStudioError if the job cannot start.
+    finish
+        Called with the worker's result when it is done.
+    fail
+        Called with the end state (failed, cancelled, interrupted) and the error.
+    restart
+        Called when the job is queued again.
+    environment
+        Extra environment variables of the worker (secrets), by job.
+    limit
+        How many of this kind may run at the same time.
+    """
+
+    name: str
+    prepare: Callable[[JobRecord], Json]
+    finish: Callable[[JobRecord, Json], None]
+    fail: Callable[[JobRecord, str, Json], None]
+    restart: Callable[[JobRecord], None]
+    environment: Callable[[JobRecord], dict[str, str]] = lambda _job: {}
+    limit: int = 1

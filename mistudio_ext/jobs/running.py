@@ -1,0 +1,61 @@
+"""A job while its worker runs: the worker's events turned into progress."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from mistudio_ext.catalog import JobRecord
+from mistudio_ext.jobs.folder import EventTail, JobFolder
+from mistudio_ext.jobs.process import WorkerProcess
+
+_PROGRESS = ("done", "total", "unit", "message", "rate", "eta_s")
+
+
+def absorb(job: JobRecord, events: list[dict[str, Any]]) -> JobRecord:
+    """Return the job as the worker's events leave it."""
+    for event in events:
+        if event["event"] == "phase":
+            job = replace(
+                job,
+                phase=event["phase"],
+                message=event.get("message", ""),
+                done=0,
+                total=None,
+                unit="",
+                rate=None,
+                eta_s=None,
+            )
+        elif event["event"] == "progress":
+            job = replace(job, **{name: event.get(name) for name in _PROGRESS})
+        elif event["event"] == "warning":
+            warning = {"code": event["code"], "message": event["message"]}
+            job = replace(job, warnings=[*job.warnings, warning])
+    return job
+
+
+class RunningJob:
+    """A worker that is being watched."""
+
+    def __init__(self, job: JobRecord, folder: JobFolder, process: WorkerProcess) -> None:
+        self.job = job
+        self.folder = folder
+        self.process = process
+        self.tail = EventTail(folder)
+        self._asked_to_stop: float | None = None
+
+    def look(self) -> bool:
+        """Read new events; tell whether there were any."""
+        events = self.tail.read()
+        self.job = absorb(self.job, events)
+        return bool(events)
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the worker to stop, and kill it when the grace period is over."""
+        now = time.monotonic()
+        if self._asked_to_stop is None:
+            self._asked_to_stop = now
+            self.process.terminate()
+        elif now - self._asked_to_stop > grace_s:
+            self.process.kill()

@@ -1,0 +1,1 @@
+"""What the product does, without HTTP: one service a noun, over catalog and jobs."""

@@ -1,0 +1,167 @@
+"""What every service is given, and what all of them do alike."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext.catalog import Catalog, JobRecord
+from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from mistudio_ext.jobs import EventBus, JobManager
+from mistudio_ext.settings import Settings
+from mistudio_ext.spec import fingerprint
+
+Json = dict[str, Any]
+audit = logging.getLogger("mistudio_ext.audit")
+
+#: Versions of what workers are handed.
+SPEC_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings, catalog, jobs and events, as the services share them."""
+
+    settings: Settings
+    catalog: Catalog
+    jobs: JobManager
+    bus: EventBus
+
+    def worker_spec(self, **parts: Any) -> Json:
+        """Return a worker's spec: what all kinds have, and the parts of one kind."""
+        return {
+            "schema_version": SPEC_VERSION,
+            "data_dir": str(self.settings.data_dir),
+            "disk_reserve_bytes": self.settings.disk_reserve_bytes,
+            "allow_remote_code": self.settings.allow_remote_code,
+            "threads": self.settings.engine_options.get("threads"),
+            **parts,
+        }
+
+    def worker_environment(self, _job: JobRecord | None = None) -> dict[str, str]:
+        """Return the environment variables that every worker gets."""
+        environment = {
+            # Xet swallows the exceptions by which a download is cancelled.
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TOKENIZERS_PARALLELISM": "true",
+        }
+        if self.settings.hub_endpoint:
+            environment["HF_ENDPOINT"] = self.settings.hub_endpoint
+        return environment
+
+    def active(self, job_id: str | None) -> bool:
+        """Tell whether this job is queued or running."""
+        job = self.catalog.jobs.find(id=job_id) if job_id else None
+        return job is not None and job.state in ("queued", "running")
+
+    def local_path(self, text: Any, field: str = "path") -> Path:
+        """Return an existing path that the settings allow to read.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not a path.
+        NotFoundError
+            If there is nothing.
+        AccessDeniedError
+            If it lies outside ``allow_paths``.
+        """
+        if not isinstance(text, str) or not text.strip() or "\0" in text:
+            raise InvalidInputError("A path is needed.", code="path_missing", field=field)
+        path = Path(text.strip()).expanduser().resolve()
+        allowed = [root.resolve() for root in self.settings.allow_paths]
+        if allowed and not any(path.is_relative_to(root) for root in allowed):
+            raise AccessDeniedError(
+                f"'{text}' may not be read here.",
+                code="path_not_allowed",
+                field=field,
+                hint="The administrator allows " + ", ".join(map(str, allowed)) + ".",
+            )
+        if not path.exists():
+            raise NotFoundError(
+                f"There is nothing at '{text}'.",
+                code="no_such_path",
+                field=field,
+                hint="Check the path; it is looked up on the machine where Jupyter runs.",
+            )
+        if not os.access(path, os.R_OK):
+            raise AccessDeniedError(
+                f"'{text}' cannot be read.",
+                code="path_not_readable",
+                field=field,
+                hint="Ask its owner for permission to read it.",
+            )
+        return path
+
+
+def signature(path: Path) -> str:
+    """Return what changes when the files at a path change: names, sizes, times."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    facts = [
+        [str(file.relative_to(path)) if file != path else file.name, s.st_size, s.st_mtime_ns]
+        for file in files
+        if (s := file.stat())
+    ]
+    return fingerprint({"path": str(path), "files": facts})
+
+
+def text_of(body: Json, name: str) -> str | None:
+    """Return a text field of a request, None where it is absent or empty."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{name} must be text.", code="bad_text", field=name)
+    return value.strip() or None
+
+
+def only_known(body: Json, *names: str) -> None:
+    """Raise InvalidInputError if a request has a field that nobody reads."""
+    for name in body:
+        if name not in names:
+            raise InvalidInputError(
+                f"'{name}' is not a field of this request.",
+                code="unknown_field",
+                field=name,
+                hint=f"The fields are {', '.join(names)}.",
+            )
+
+
+def folder_bytes(path: Path) -> int:
+    """Return how many bytes the files below a folder take on the disk."""
+    if not path.exists():
+        return 0
+    return sum(f.lstat().st_blocks * 512 for f in path.rglob("*") if f.is_file())
+
+
+def remove_folder(path: Path) -> int:
+    """Delete a folder of ours and return the bytes that it took."""
+    freed = folder_bytes(path)
+    if path.exists():
+        # A rename first: what is half deleted is no longer found under its name.
+        doomed = path.with_name(path.name + ".deleting")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+    return freed
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free bytes on the disk that holds a path (or would hold it)."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def human(n_bytes: float) -> str:
+    """Return bytes for people: ``3.4 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"

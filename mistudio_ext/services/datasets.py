@@ -1,0 +1,354 @@
+"""Datasets: registered from the Hub, from files, or the bundled sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext import sample
+from mistudio_ext.catalog import DatasetRecord, JobRecord, new_id
+from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError
+from mistudio_ext.jobs import JobKind
+from mistudio_ext.services.context import (
+    Context,
+    Json,
+    audit,
+    only_known,
+    remove_folder,
+    signature,
+    text_of,
+)
+from mistudio_ext.services.hub_ids import repo_id
+from mistudio_ext.spec import fingerprint
+
+KIND = "dataset.import"
+
+_FIELDS = (
+    "source",
+    "path",
+    "repo_id",
+    "config",
+    "revision",
+    "split",
+    "splits",
+    "columns",
+    "text_column",
+    "name",
+    "max_rows",
+    "token",
+)
+
+#: What decides which rows a dataset has.
+_CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column")
+
+
+class DatasetService:
+    """Everything a user does with datasets."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._catalog = context.catalog.datasets
+        context.jobs.register(
+            JobKind(
+                KIND,
+                prepare=self._prepare,
+                finish=self._finish,
+                fail=self._fail,
+                restart=self._restart,
+                environment=context.worker_environment,
+                limit=2,
+            )
+        )
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def list(self) -> list[Json]:
+        """Return all datasets, newest first."""
+        return [view(record) for record in self._catalog.list()]
+
+    def get(self, dataset_id: str) -> Json:
+        """Return one dataset."""
+        return view(self._catalog.get(dataset_id))
+
+    def record(self, name: str) -> DatasetRecord:
+        """Return the dataset with this id or name."""
+        found = self._catalog.find(id=name) or self._catalog.find(name=name)
+        return found or self._catalog.get(name)
+
+    def ready(self, dataset_id: str) -> DatasetRecord:
+        """Return a dataset that can be read; ConflictError while it cannot."""
+        record = self._catalog.get(dataset_id)
+        if record.state != "ready":
+            raise ConflictError(
+                f"'{record.name}' is not ready: it is {record.state}.",
+                code="dataset_not_ready",
+                hint="Wait for its job to end, or look at the job's error.",
+            )
+        return record
+
+    def samples(
+        self,
+        dataset_id: str,
+        *,
+        split: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+        query: str | None = None,
+        min_tokens: int | None = None,
+        max_tokens: int | None = None,
+        tokenization: str | None = None,
+    ) -> Json:
+        """Return a page of rows as the panel shows them."""
+        from mistudio_ext.store.samples import page
+
+        record = self.ready(dataset_id)
+        tokens = None
+        if tokenization:
+            tokenized = self._context.catalog.tokenizations.get(tokenization)
+            split = split or tokenized.split
+            if tokenized.dataset_id != dataset_id or split != tokenized.split:
+                raise InvalidInputError(
+                    "This tokenization is of another dataset or split.",
+                    code="other_dataset",
+                    field="tokenization",
+                )
+            tokens = self._context.settings.folder.tokenization(tokenized.id)
+        return page(
+            self._context.settings.folder.dataset(dataset_id),
+            split=choose_split(record, split),
+            text_column=record.text_column,
+            offset=offset,
+            limit=limit,
+            q=query,
+            min_tokens=min_tokens,
+            max_tokens=max_tokens,
+            tokenization=tokens,
+        )
+
+    # -- changing ----------------------------------------------------------------------------
+
+    def create(self, body: Json) -> tuple[Json, Json | None]:
+        """Register a dataset and start its import.
+
+        Parameters
+        ----------
+        body
+            ``{source: sample|path|hub, path?, repo_id?, config?, revision?, split?, splits?,
+            columns?, text_column?, name?, max_rows?, token?}``.
+
+        Returns
+        -------
+        tuple
+            The dataset, and the job that makes it, None if it is there already.
+        """
+        only_known(body, *_FIELDS)
+        request, secrets = self._request(body)
+        identity = self._identity(request)
+        existing = self._catalog.find(identity=identity)
+        if existing is not None:
+            return self._resume(existing, secrets)
+        record = DatasetRecord(
+            id=new_id("ds"),
+            name=self._free_name(text_of(body, "name") or _default_name(request)),
+            source=request["source"],
+            repo_id=request.get("repo_id"),
+            config=request.get("config"),
+            revision=request.get("revision"),
+            source_path=request.get("path"),
+            request=request,
+            identity=identity,
+            text_column=request.get("text_column"),
+        )
+        self._catalog.add(record)
+        job = self._context.jobs.submit(
+            KIND, ("dataset", record.id, record.name), {"dataset": record.id}, secrets=secrets
+        )
+        record = self._changed(record.id, job_id=job.id)
+        return view(record), self._context.jobs.view(job)
+
+    def rename(self, dataset_id: str, name: Any) -> Json:
+        """Give a dataset another name."""
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidInputError("A name is needed.", code="name_missing", field="name")
+        self._catalog.get(dataset_id)
+        other = self._catalog.find(name=name.strip())
+        if other is not None and other.id != dataset_id:
+            raise ConflictError(
+                f"There is already a dataset '{name}'.", code="name_taken", field="name"
+            )
+        return view(self._changed(dataset_id, name=name.strip()))
+
+    def delete(self, dataset_id: str) -> Json:
+        """Delete a dataset with its tokenizations; refused while a job needs it."""
+        record = self._catalog.get(dataset_id)
+        tokenizations = self._context.catalog.tokenizations.list(dataset_id=dataset_id)
+        extractions = self._context.catalog.extractions.list(dataset_id=dataset_id)
+        busy = [t.job_id for t in tokenizations] + [e.job_id for e in extractions]
+        if any(self._context.active(job_id) for job_id in [record.job_id, *busy]):
+            raise ConflictError(
+                f"'{record.name}' is in use by a running or queued job.",
+                code="in_use",
+                hint="Cancel the job or wait for it to end.",
+            )
+        folder = self._context.settings.folder
+        freed, deleted = 0, []
+        for tokenization in tokenizations:
+            freed += remove_folder(folder.tokenization(tokenization.id))
+            self._context.catalog.tokenizations.delete(tokenization.id)
+            deleted.append(tokenization.id)
+        freed += remove_folder(folder.dataset(dataset_id))
+        self._catalog.delete(dataset_id)
+        audit.info("deleted dataset %s '%s', %d bytes", dataset_id, record.name, freed)
+        for kind, row_id in [("tokenization", t) for t in deleted] + [("dataset", dataset_id)]:
+            self._context.bus.publish(kind, f"{kind}s/{row_id}", {"id": row_id, "deleted": True})
+        return {"deleted": [dataset_id, *deleted], "freed_bytes": freed}
+
+    # -- the import job ------------------------------------------------------------------------
+
+    def _prepare(self, job: JobRecord) -> Json:
+        record = self._catalog.get(job.params["dataset"])
+        request = record.request
+        return self._context.worker_spec(
+            dataset={
+                "id": record.id,
+                "name": record.name,
+                "source": record.source,
+                "path": str(self._context.settings.folder.dataset(record.id)),
+                "source_path": request.get("path"),
+                "repo_id": record.repo_id,
+                "config": request.get("config"),
+                "revision": request.get("revision"),
+                "splits": request.get("splits"),
+                "columns": request.get("columns"),
+                "max_rows": request.get("max_rows"),
+                "text_column": request.get("text_column"),
+                "endpoint": self._context.settings.hub_endpoint,
+            }
+        )
+
+    def _finish(self, job: JobRecord, result: Json) -> None:
+        known = ("splits", "columns", "text_column", "n_rows", "n_bytes", "fingerprint")
+        changes = {name: result[name] for name in known}
+        changes |= {name: result.get(name) for name in ("config", "revision")}
+        self._changed(job.params["dataset"], state="ready", error=None, **changes)
+
+    def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
+        if self._catalog.find(id=job.params["dataset"]) is not None:
+            self._changed(job.params["dataset"], state="failed", error=error)
+
+    def _restart(self, job: JobRecord) -> None:
+        self._changed(job.params["dataset"], state="pending", error=None)
+
+    def _resume(self, record: DatasetRecord, secrets: dict[str, str]) -> tuple[Json, Json | None]:
+        """Return a dataset that was asked for before; a failed one is tried again."""
+        jobs = self._context.jobs
+        if record.state == "failed" and record.job_id:
+            job = jobs.retry(record.job_id, secrets)
+            return self.get(record.id), jobs.view(job)
+        if record.state == "pending" and record.job_id:
+            return view(record), jobs.view(jobs.get(record.job_id))
+        return view(record), None
+
+    def _changed(self, dataset_id: str, **changes: Any) -> DatasetRecord:
+        record = self._catalog.update(dataset_id, **changes)
+        self._context.bus.publish("dataset", f"datasets/{dataset_id}", view(record))
+        return record
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def _request(self, body: Json) -> tuple[Json, dict[str, str]]:
+        """Check a request; return what is kept of it, and its secrets."""
+        source = text_of(body, "source")
+        request: Json = {"source": source}
+        if source == "sample":
+            request["path"] = str(sample.DATASET_DIR)
+        elif source == "path":
+            request["path"] = str(self._context.local_path(body.get("path")))
+        elif source == "hub":
+            request["repo_id"] = repo_id(body.get("repo_id"))
+        else:
+            raise InvalidInputError(
+                f"A dataset cannot come from {source!r}.",
+                code="bad_source",
+                field="source",
+                hint="Choose one of sample, path, hub.",
+            )
+        for name in ("config", "revision", "text_column"):
+            if (value := text_of(body, name)) is not None:
+                request[name] = value
+        splits = body.get("splits") or ([body["split"]] if body.get("split") else None)
+        for name, value in (("splits", splits), ("columns", body.get("columns"))):
+            if value:
+                request[name] = _names(value, name)
+        if body.get("max_rows") is not None:
+            request["max_rows"] = _positive(body["max_rows"], "max_rows")
+        token = text_of(body, "token")
+        return request, {"HF_TOKEN": token} if token else {}
+
+    @staticmethod
+    def _identity(request: Json) -> str:
+        """Return what is the same for requests of the same data."""
+        choices = {name: request.get(name) for name in _CHOICES}
+        where = request.get("repo_id")
+        if request["source"] != "hub":
+            where = signature(Path(request["path"]))
+        return fingerprint({"source": request["source"], "where": where, **choices})
+
+    def _free_name(self, wanted: str) -> str:
+        name, number = wanted, 2
+        while self._catalog.find(name=name) is not None:
+            name, number = f"{wanted}-{number}", number + 1
+        return name
+
+
+def view(record: DatasetRecord) -> Json:
+    """Return a dataset as REST and events give it."""
+    data = dict(vars(record))
+    for private in ("request", "identity"):
+        del data[private]
+    return data
+
+
+def choose_split(record: DatasetRecord, wanted: str | None) -> str:
+    """Return the wanted split, or by default ``train`` or the first one.
+
+    Raises
+    ------
+    NotFoundError
+        If the dataset has no such split.
+    """
+    names = [split["name"] for split in record.splits]
+    if wanted is None:
+        return "train" if "train" in names or not names else names[0]
+    if names and wanted not in names:
+        raise NotFoundError(
+            f"'{record.name}' has no split '{wanted}'.",
+            code="no_such_split",
+            field="split",
+            hint=f"Its splits are {', '.join(names)}.",
+        )
+    return wanted
+
+
+def _default_name(request: Json) -> str:
+    if request["source"] == "sample":
+        return sample.DATASET_NAME
+    if request["source"] == "hub":
+        name: str = request["repo_id"]
+        return f"{name}:{request['config']}" if request.get("config") else name
+    path = Path(request["path"])
+    return path.name if path.is_dir() else path.name.split(".")[0]
+
+
+def _names(value: Any, field: str) -> list[str]:
+    if isinstance(value, list) and all(isinstance(v, str) and v for v in value):
+        return value
+    raise InvalidInputError(f"{field} must be a list of names.", code="bad_names", field=field)
+
+
+def _positive(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInputError(
+            f"{field} must be a whole number of at least 1.", code="bad_number", field=field
+        )
+    return value

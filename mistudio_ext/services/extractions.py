@@ -1,0 +1,478 @@
+"""Extractions: asked for, queued, opened again, deleted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from mistudio_ext import hookpoints
+from mistudio_ext.activations import journal, manifest
+from mistudio_ext.catalog import (
+    DatasetRecord,
+    ExtractionRecord,
+    JobRecord,
+    ModelRecord,
+    TokenizationRecord,
+    new_id,
+)
+from mistudio_ext.errors import ConflictError, InvalidInputError, NoSpaceError
+from mistudio_ext.jobs import JobKind
+from mistudio_ext.services import estimates, requests
+from mistudio_ext.services.context import Context, Json, audit, free_bytes, human, remove_folder
+from mistudio_ext.services.datasets import DatasetService, choose_split
+from mistudio_ext.services.models import ModelService, require_layers
+from mistudio_ext.services.resolve import Resolver
+from mistudio_ext.services.tokenizations import DEFAULT_CONTEXT, TokenizationService
+from mistudio_ext.spec import ExtractionSpec, fingerprint
+
+KIND = "extract"
+
+
+class ExtractionService:
+    """Everything a user does with extractions."""
+
+    def __init__(
+        self,
+        context: Context,
+        datasets: DatasetService,
+        models: ModelService,
+        tokenizations: TokenizationService,
+    ) -> None:
+        self._context = context
+        self._catalog = context.catalog.extractions
+        self._models = models
+        self._tokenizations = tokenizations
+        self._resolver = Resolver(context, datasets, models)
+        context.jobs.register(
+            JobKind(
+                KIND,
+                prepare=self._prepare,
+                finish=self._finish,
+                fail=self._fail,
+                restart=self._restart,
+                environment=context.worker_environment,
+                limit=1,
+            )
+        )
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def list(self) -> list[Json]:
+        """Return all extractions, newest first."""
+        return [self.view(record) for record in self._catalog.list()]
+
+    def get(self, extraction_id: str) -> Json:
+        """Return one extraction."""
+        return self.view(self._catalog.get(extraction_id))
+
+    def record(self, name: str) -> ExtractionRecord:
+        """Return the extraction with this id or name."""
+        found = self._catalog.find(id=name) or self._catalog.find(name=name)
+        return found or self._catalog.get(name)
+
+    def manifest(self, extraction_id: str) -> Json:
+        """Return the manifest of an extraction."""
+        self._catalog.get(extraction_id)
+        return manifest.read(self._context.settings.folder.extraction(extraction_id))
+
+    def estimate(self, body: Json) -> Json:
+        """Return what an extraction would take; registers nothing."""
+        request = requests.read(body)
+        model = self._resolver.known_model(request.model, request.format)
+        dataset = self._resolver.known_dataset(request.dataset)
+        hooks = self._hooks(model, request.hooks, request.layers)
+        split = choose_split(dataset, request.split)
+        found = self._tokenizations.find(dataset, model, split, request.tokenization)
+        length = request.tokenization.context or min(
+            model.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT
+        )
+        size = estimates.size_of(
+            self._context, dataset, split, found, length, request.spec.max_samples
+        )
+        return self._estimate(model, request.spec, hooks, size)
+
+    # -- changing ----------------------------------------------------------------------------
+
+    def create(self, body: Json) -> tuple[Json, Json | None, bool]:
+        """Start an extraction, or return the one with the same spec.
+
+        Parameters
+        ----------
+        body
+            See ``POST extractions`` in the REST documentation.
+
+        Returns
+        -------
+        tuple
+            The extraction, its job (None if it needs none), and whether work was started.
+        """
+        request = requests.read(body)
+        model = self._resolver.model(request.model, request.format)
+        dataset = self._resolver.dataset(request.dataset)
+        identity = fingerprint(request.identity(model.id, dataset.id))
+        if (existing := self._same_request(model, dataset, identity)) is not None:
+            return self._resume(existing)
+        hooks = self._hooks(model, request.hooks, request.layers)
+        tokenization = self._tokenizations.ensure(
+            dataset, model, request.split, request.tokenization
+        )
+        spec = replace(request.spec, hooks=hooks)
+        final = self._fingerprint(model, tokenization, spec) if model.n_layers else identity
+        if (existing := self._catalog.find(fingerprint=final)) is not None:
+            return self._resume(existing)
+        self._require_space(model, dataset, tokenization, spec)
+        record = ExtractionRecord(
+            id=new_id("ext"),
+            name=self._name(request.name, model, request.hooks, request.layers),
+            fingerprint=final,
+            model_id=model.id,
+            dataset_id=dataset.id,
+            tokenization_id=tokenization.id,
+            split=tokenization.split,
+            spec={
+                **spec.to_dict(),
+                "request": identity,
+                "layers": request.layers,
+                "asked": list(request.hooks),
+                "context": tokenization.settings["context"],
+            },
+        )
+        self._catalog.add(record)
+        self._write_manifest(record, model, dataset, tokenization)
+        waits_for = [r.job_id for r in (model, tokenization) if r.state != "ready" and r.job_id]
+        job = self._context.jobs.submit(
+            KIND,
+            ("extraction", record.id, record.name),
+            {"extraction": record.id},
+            depends_on=waits_for,
+        )
+        record = self._changed(record.id, job_id=job.id)
+        return self.view(record), self._context.jobs.view(job), True
+
+    def rename(self, extraction_id: str, name: Any) -> Json:
+        """Give an extraction another name, in the catalog and in its manifest."""
+        record = self._catalog.get(extraction_id)
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidInputError("A name is needed.", code="name_missing", field="name")
+        if name.strip() != record.name:
+            self._require_free_name(name.strip())
+        record = self._changed(extraction_id, name=name.strip())
+        folder = self._context.settings.folder.extraction(extraction_id)
+        if folder.exists() and record.state not in ("queued", "running"):
+            manifest.update(folder, name=record.name)
+        return self.view(record)
+
+    def delete(self, extraction_id: str) -> Json:
+        """Delete an extraction with its arrays; refused while its job is active."""
+        record = self._catalog.get(extraction_id)
+        if self._context.active(record.job_id):
+            raise ConflictError(
+                f"'{record.name}' is still being made.",
+                code="in_use",
+                hint="Cancel its job first.",
+            )
+        freed = remove_folder(self._context.settings.folder.extraction(extraction_id))
+        self._catalog.delete(extraction_id)
+        audit.info("deleted extraction %s '%s', %d bytes", extraction_id, record.name, freed)
+        self._context.bus.publish(
+            "extraction", f"extractions/{extraction_id}", {"id": extraction_id, "deleted": True}
+        )
+        return {"deleted": [extraction_id], "freed_bytes": freed}
+
+    # -- the job -----------------------------------------------------------------------------
+
+    def _prepare(self, job: JobRecord) -> Json:
+        record = self._catalog.get(job.params["extraction"])
+        catalog = self._context.catalog
+        model = catalog.models.get(record.model_id)
+        dataset = catalog.datasets.get(record.dataset_id)
+        tokenization = catalog.tokenizations.get(record.tokenization_id)
+        asked, layers = tuple(record.spec["asked"]), record.spec["layers"]
+        spec = _engine_spec(record)
+        spec = replace(spec, hooks=self._hooks(model, asked, layers))
+        self._require_space(model, dataset, tokenization, spec)
+        final = self._fingerprint(model, tokenization, spec)
+        same = self._catalog.find(fingerprint=final)
+        if same is not None and same.id != record.id:
+            final = record.fingerprint
+        kept = {**record.spec, **spec.to_dict(), "context": tokenization.settings["context"]}
+        record = self._changed(
+            record.id, state="running", fingerprint=final, spec=kept, split=tokenization.split
+        )
+        folder = self._context.settings.folder
+        self._write_manifest(record, model, dataset, tokenization)
+        return self._context.worker_spec(
+            extraction={
+                "id": record.id,
+                "name": record.name,
+                "path": str(folder.extraction(record.id)),
+                "fingerprint": record.fingerprint,
+                "spec": spec.to_dict(),
+                "created_at": record.created_at,
+            },
+            model={
+                "id": model.id,
+                "name": model.name,
+                "repo_id": model.repo_id,
+                "path": model.path,
+                "revision": model.revision,
+                "format": model.format,
+                "fingerprint": model.fingerprint,
+            },
+            dataset={
+                "id": dataset.id,
+                "name": dataset.name,
+                "repo_id": dataset.repo_id,
+                "path": str(folder.dataset(dataset.id)),
+                "split": tokenization.split,
+                "text_column": tokenization.settings["column"] or dataset.text_column,
+                "fingerprint": dataset.fingerprint,
+            },
+            tokenization={
+                "id": tokenization.id,
+                "path": str(folder.tokenization(tokenization.id)),
+                "settings": tokenization.settings,
+            },
+        )
+
+    def _finish(self, job: JobRecord, result: Json) -> None:
+        self._changed(
+            job.params["extraction"],
+            state="done",
+            error=None,
+            n_samples=result["n_samples"],
+            n_tokens=result["n_tokens"],
+            bytes=result["bytes"],
+            timings=result.get("timings", {}),
+            warnings=result.get("warnings", []),
+        )
+
+    def _fail(self, job: JobRecord, state: str, error: Json) -> None:
+        extraction_id = job.params["extraction"]
+        if self._catalog.find(id=extraction_id) is None:
+            return
+        folder = self._context.settings.folder.extraction(extraction_id)
+        if (folder / "manifest.json").exists():
+            manifest.update(folder, state=state, error=error)
+        self._changed(extraction_id, state=state, error=error)
+
+    def _restart(self, job: JobRecord) -> None:
+        folder = self._context.settings.folder.extraction(job.params["extraction"])
+        if (folder / "manifest.json").exists():
+            manifest.update(folder, state="queued", error=None)
+        self._changed(job.params["extraction"], state="queued", error=None)
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _same_request(
+        self, model: ModelRecord, dataset: DatasetRecord, identity: str
+    ) -> ExtractionRecord | None:
+        candidates = self._catalog.list(model_id=model.id, dataset_id=dataset.id)
+        return next((c for c in candidates if c.spec.get("request") == identity), None)
+
+    def _resume(self, record: ExtractionRecord) -> tuple[Json, Json | None, bool]:
+        """Return an extraction that is there; one that did not end well goes on."""
+        jobs = self._context.jobs
+        if record.job_id is None or record.state == "done":
+            return self.view(record), None, False
+        if record.state in ("queued", "running"):
+            return self.view(record), jobs.view(jobs.get(record.job_id)), False
+        job = jobs.retry(record.job_id)
+        return self.get(record.id), jobs.view(job), True
+
+    def _hooks(self, model: ModelRecord, hooks: tuple[str, ...], layers: Any) -> tuple[str, ...]:
+        """Expand hook names; as they were asked for while the model is not known yet."""
+        if model.state != "ready":
+            return hooks
+        names = hookpoints.expand(hooks, layers, require_layers(model))
+        architecture = self._models.architecture(model.id)
+        offered = {hook["name"] for hook in architecture["hooks"]}
+        for name in names:
+            if name not in offered and not name.startswith(hookpoints.MODULE_PREFIX):
+                raise _no_such_hook(name, model, architecture)
+        return names
+
+    @staticmethod
+    def _fingerprint(
+        model: ModelRecord, tokenization: TokenizationRecord, spec: ExtractionSpec
+    ) -> str:
+        return fingerprint({"model": model.id, "tokenization": tokenization.id, **spec.identity()})
+
+    def _require_space(
+        self,
+        model: ModelRecord,
+        dataset: DatasetRecord,
+        tokenization: TokenizationRecord,
+        spec: ExtractionSpec,
+    ) -> None:
+        """Raise NoSpaceError if the arrays cannot fit on the disk."""
+        if model.state != "ready" or dataset.state != "ready":
+            return
+        length = int(tokenization.settings["context"])
+        size = estimates.size_of(
+            self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
+        )
+        needed = self._estimate(model, spec, spec.hooks, size)["bytes"]
+        reserve = self._context.settings.disk_reserve_bytes
+        free = free_bytes(self._context.settings.data_dir)
+        if needed > free - reserve:
+            about = "" if size.exact else "about "
+            raise NoSpaceError(
+                f"The arrays need {about}{human(needed)}, but only {human(max(0, free - reserve))} "
+                f"may be used: {human(free)} are free and {human(reserve)} stay free.",
+                hint="Choose fewer layers, hook points or samples, or free some space.",
+            )
+
+    def _estimate(
+        self, model: ModelRecord, spec: ExtractionSpec, hooks: Any, size: estimates.Size
+    ) -> Json:
+        architecture = self._models.architecture(model.id) if model.state == "ready" else None
+        widths = estimates.hook_widths(hooks, architecture, model.d_model or 1)
+        n_bytes = estimates.array_bytes(size, widths, spec)
+        speed, measured = estimates.tokens_per_second(self._context, model)
+        return {
+            "n_samples": size.n_samples,
+            "n_tokens": size.n_tokens,
+            "exact": size.exact,
+            "hooks": list(hooks),
+            "bytes": n_bytes,
+            "seconds": size.n_tokens / speed,
+            "tokens_per_second": speed,
+            "measured": measured,
+            "device_memory_bytes": estimates.device_memory(model, spec, architecture),
+            "disk_free_bytes": free_bytes(self._context.settings.data_dir),
+            "warnings": estimates.warnings_for(self._context, n_bytes, list(hooks), spec),
+        }
+
+    def _name(self, wanted: str | None, model: ModelRecord, hooks: Any, layers: Any) -> str:
+        if wanted is not None:
+            self._require_free_name(wanted)
+            return wanted
+        which = "all" if layers is None else "-".join(map(str, layers[:4]))
+        base = f"{'-'.join(hooks[:2])}_layers{which}_{model.name.rpartition('/')[2]}"
+        stem = f"{base.replace('/', '_')}_{datetime.now():%H%M}"
+        return self._suggest(stem)
+
+    def _suggest(self, stem: str) -> str:
+        name, number = stem, 2
+        while self._catalog.find(name=name) is not None:
+            name, number = f"{stem}-{number}", number + 1
+        return name
+
+    def _require_free_name(self, name: str) -> None:
+        if self._catalog.find(name=name) is not None:
+            raise ConflictError(
+                f"There is already an extraction '{name}' with another spec.",
+                code="name_taken",
+                field="name",
+                hint=f"Choose another name, for example '{self._suggest(name)}', or delete it.",
+            )
+
+    def _write_manifest(
+        self,
+        record: ExtractionRecord,
+        model: ModelRecord,
+        dataset: DatasetRecord,
+        tokenization: TokenizationRecord,
+    ) -> None:
+        """Write the first manifest, so that a handle can be opened at once."""
+        folder = self._context.settings.folder
+        path = folder.extraction(record.id)
+        if (path / "manifest.json").exists() and record.state != "queued":
+            known = manifest.read(path)
+            if known.get("n_tokens") is not None:
+                return  # A worker has been here: its own manifest goes on.
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        spec = _engine_spec(record)
+        layers = sorted(
+            {n for hook in spec.hooks if "." in hook and (n := _layer(hook)) is not None}
+        )
+        manifest.write(
+            path,
+            {
+                "schema_version": manifest.SCHEMA_VERSION,
+                "state": "queued",
+                "id": record.id,
+                "name": record.name,
+                "fingerprint": record.fingerprint,
+                "created_at": record.created_at,
+                "updated_at": record.updated_at,
+                "spec": {
+                    "model": model.repo_id or model.name,
+                    "model_id": model.id,
+                    "model_path": model.path,
+                    "repo_id": model.repo_id,
+                    "revision": model.revision,
+                    "quantization": model.format,
+                    "dataset": dataset.repo_id or dataset.name,
+                    "dataset_id": dataset.id,
+                    "dataset_path": str(folder.dataset(dataset.id)),
+                    "dataset_fingerprint": dataset.fingerprint,
+                    "fingerprint": record.fingerprint,
+                    "split": tokenization.split,
+                    "text_column": tokenization.settings["column"] or dataset.text_column,
+                    "tokenization": {"id": tokenization.id, **tokenization.settings},
+                    "layers": layers,
+                    "hooks": list(spec.hooks) if model.state == "ready" else [],
+                    "layout": spec.layout,
+                    "positions": spec.positions,
+                    "dtype": spec.dtype,
+                    "context": tokenization.settings["context"],
+                    "max_samples": spec.max_samples,
+                },
+                "n_samples": None,
+                "n_tokens": None,
+                "files": {},
+                "versions": {},
+                "timings": {},
+                "warnings": [],
+                "error": None,
+            },
+        )
+
+    def _changed(self, extraction_id: str, **changes: Any) -> ExtractionRecord:
+        record = self._catalog.update(extraction_id, **changes)
+        self._context.bus.publish("extraction", f"extractions/{extraction_id}", self.view(record))
+        return record
+
+    def view(self, record: ExtractionRecord) -> Json:
+        """Return an extraction as REST and events give it."""
+        catalog = self._context.catalog
+        path = self._context.settings.folder.extraction(record.id)
+        model = catalog.models.find(id=record.model_id)
+        dataset = catalog.datasets.find(id=record.dataset_id)
+        unit = "tokens" if record.spec["positions"] == "all" else "samples"
+        written = journal.last(path) or {}
+        data = {**vars(record)}
+        data["model"] = model.name if model else None
+        data["dataset"] = dataset.name if dataset else None
+        data["path"] = str(path)
+        data["unit"] = unit
+        data["ready"] = written.get(unit, 0)
+        data["total"] = record.n_tokens if unit == "tokens" else record.n_samples
+        data["spec"] = {k: v for k, v in record.spec.items() if k not in ("request", "asked")}
+        return data
+
+
+def _engine_spec(record: ExtractionRecord) -> ExtractionSpec:
+    names = ExtractionSpec.__dataclass_fields__
+    return ExtractionSpec.from_dict({k: v for k, v in record.spec.items() if k in names})
+
+
+def _layer(hook: str) -> int | None:
+    return hookpoints.split_name(hook)[0]
+
+
+def _no_such_hook(name: str, model: ModelRecord, architecture: Json) -> InvalidInputError:
+    layer, short = hookpoints.split_name(name)
+    reasons = {u["short"]: u["reason"] for u in architecture.get("unavailable", [])}
+    offered = dict.fromkeys(hook["short"] for hook in architecture["hooks"])
+    return InvalidInputError(
+        f"'{model.name}' has no hook point '{name}'"
+        + (f": {reasons[short]}" if short in reasons else ".").replace("..", "."),
+        code="no_such_hook",
+        field="hooks",
+        hint=f"It offers {', '.join(offered)}"
+        + (f" in layers 0 to {architecture['n_layers'] - 1}." if layer is not None else "."),
+    )

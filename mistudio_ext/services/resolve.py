@@ -1,0 +1,87 @@
+"""From what a user writes (id, name, folder, repository) to a model or dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mistudio_ext import sample
+from mistudio_ext.catalog import DatasetRecord, ModelRecord
+from mistudio_ext.errors import ConflictError, NotFoundError
+from mistudio_ext.services.context import Context, Json
+from mistudio_ext.services.datasets import DatasetService
+from mistudio_ext.services.hub_ids import is_repo_id
+from mistudio_ext.services.models import ModelService
+
+#: Prefixes of our own ids: such a name is never looked for elsewhere.
+_OUR_IDS = ("ds_", "model_")
+
+
+class Resolver:
+    """Finds what is named in the catalog, and registers what is not there yet."""
+
+    def __init__(self, context: Context, datasets: DatasetService, models: ModelService) -> None:
+        self._context = context
+        self._datasets = datasets
+        self._models = models
+
+    def dataset(self, text: str) -> DatasetRecord:
+        """Return the dataset, registering it if need be; a failed one is tried again."""
+        catalog = self._context.catalog.datasets
+        found = catalog.find(id=text) or catalog.find(name=text)
+        if found is not None and found.state != "failed":
+            return found
+        body = dict(found.request) if found else _source(text, "dataset", sample.DATASET_NAME)
+        created, _ = self._datasets.create(body)
+        return catalog.get(created["id"])
+
+    def model(self, text: str, wanted_format: str | None) -> ModelRecord:
+        """Return the model in a format, registering it if need be; a failed one is tried again."""
+        catalog = self._context.catalog.models
+        found = catalog.find(id=text) or catalog.find(name=text)
+        if found is None or found.state == "failed":
+            body = dict(found.request) if found else _source(text, "model", sample.MODEL_NAME)
+            created, _ = self._models.create(body)
+            found = catalog.get(created["id"])
+        return self._models.in_format(found, wanted_format) if wanted_format else found
+
+    def known_dataset(self, text: str) -> DatasetRecord:
+        """Return a dataset that is in the catalog and ready, for estimates."""
+        catalog = self._context.catalog.datasets
+        found = catalog.find(id=text) or catalog.find(name=text) or catalog.get(text)
+        if found.state != "ready":
+            raise _not_ready("dataset", found.name, found.state)
+        return found
+
+    def known_model(self, text: str, wanted_format: str | None) -> ModelRecord:
+        """Return a model that is in the catalog and ready, for estimates."""
+        catalog = self._context.catalog.models
+        found = catalog.find(id=text) or catalog.find(name=text) or catalog.get(text)
+        if found.state != "ready":
+            raise _not_ready("model", found.name, found.state)
+        del wanted_format  # The shapes are those of any format.
+        return found
+
+
+def _source(text: str, noun: str, sample_name: str) -> Json:
+    """Return the body that registers what this text names."""
+    if text == sample_name:
+        return {"source": "sample"}
+    if Path(text).expanduser().exists() or text.startswith(("/", "./", "../", "~")):
+        return {"source": "path", "path": text}
+    if is_repo_id(text) and not text.startswith(_OUR_IDS):
+        return {"source": "hub", "repo_id": text}
+    raise NotFoundError(
+        f"There is no {noun} '{text}'.",
+        code=f"no_such_{noun}",
+        field=noun,
+        hint="Give an id or name from the catalog, a folder, or a repository on the Hub (org/name).",
+    )
+
+
+def _not_ready(noun: str, name: str, state: str) -> ConflictError:
+    return ConflictError(
+        f"'{name}' is not ready: it is {state}.",
+        code=f"{noun}_not_ready",
+        field=noun,
+        hint="Wait for its job to end, or look at the job's error.",
+    )

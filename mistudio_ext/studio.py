@@ -1,0 +1,67 @@
+"""Everything put together: settings, catalog, jobs and services.
+
+The server, the command line and a notebook without a server all use this.
+"""
+
+from __future__ import annotations
+
+from mistudio_ext.catalog import Catalog
+from mistudio_ext.jobs import EventBus, JobManager
+from mistudio_ext.services.context import Context
+from mistudio_ext.services.datasets import DatasetService
+from mistudio_ext.services.extractions import ExtractionService
+from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.system import SystemService
+from mistudio_ext.services.tokenizations import TokenizationService
+from mistudio_ext.settings import Settings, from_config_files
+
+
+class Studio:
+    """The services over one data folder.
+
+    Parameters
+    ----------
+    settings
+        Where the data folder is, and the limits.
+
+    Attributes
+    ----------
+    datasets, models, tokenizations, extractions, system
+        The services.
+    jobs
+        The job manager; it supervises in a thread of its own.
+    bus
+        What happens, as numbered messages.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.catalog = Catalog(settings.db_url)
+        self.bus = EventBus()
+        self.jobs = JobManager(
+            self.catalog,
+            self.bus,
+            settings.data_dir,
+            max_running=settings.max_running_jobs,
+            cancel_grace_s=float(settings.engine_options.get("cancel_grace_s", 5.0)),
+        )
+        context = Context(settings, self.catalog, self.jobs, self.bus)
+        self.datasets = DatasetService(context)
+        self.models = ModelService(context)
+        self.tokenizations = TokenizationService(context)
+        self.extractions = ExtractionService(
+            context, self.datasets, self.models, self.tokenizations
+        )
+        self.system = SystemService(context)
+        self.jobs.start()
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Studio:
+        """Open the studio; without settings those of Jupyter's config files."""
+        return cls(settings or from_config_files())
+
+    def close(self) -> None:
+        """Stop supervising and close the catalog; workers go on."""
+        self.jobs.close()
+        self.catalog.close()
