@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 # wherever the machine offers one. Override with e.g. `make TORCH=torch`.
 TORCH ?= $(if $(shell command -v nvidia-smi 2>/dev/null),torch,torch==2.13.0)
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 NPM := cd labextension && npm --loglevel=error
 
 PACKAGING := pyproject.toml install.json LICENSE README.md jupyter-config/mistudio_ext.json \
@@ -104,8 +104,8 @@ labextension/node_modules/.package-lock.json: labextension/package-lock.json
 # jupyter-builder runs npm's @jupyter/builder and comes with the Python dependencies.
 $(LABEXTENSION): $(FRONT) labextension/node_modules/.package-lock.json | $(STAMPS)/dependencies
 	@echo '· front end'
-	@export PATH="$(abspath $(BIN)):$$PATH"; $(NPM) run --silent build > $(STAMPS)/front.log 2>&1 \
-		|| { cat $(CURDIR)/$(STAMPS)/front.log >&2; exit 1; }
+	@export PATH="$(abspath $(BIN)):$$PATH"; log=$(abspath $(STAMPS))/front.log; \
+		($(NPM) run --silent build) > "$$log" 2>&1 || { cat "$$log" >&2; exit 1; }
 	@touch $@
 
 build: $(LABEXTENSION)

@@ -85,8 +85,10 @@ export class StudioPanel extends Widget {
   }
 
   private showProblem(error: unknown): void {
-    console.error('miStudio could not show its panels.', error);
     const problem = error instanceof BundleError ? error.problem : 'broken-bundle';
+    if (problem === 'broken-bundle') {
+      console.error('miStudio could not show its panels.', error);
+    }
     const retry = (): void => {
       this.node.replaceChildren();
       this.loading = this.load();
