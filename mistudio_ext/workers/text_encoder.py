@@ -1,0 +1,203 @@
+"""A model's tokenizer, and the special tokens that it puts around a text."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext.errors import InvalidInputError
+
+#: Files that a tokenizer is made of.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+#: Any one of these makes a folder hold a tokenizer.
+TOKENIZER_CORES = (
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+)
+
+_PROBE = "The quick brown fox"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Special tokens around the text of one row.
+
+    Attributes
+    ----------
+    prefix, suffix
+        Token ids before and after.
+    bos
+        The tokenizer's BOS (or CLS) token id, None if it has none.
+    eos
+        The tokenizer's EOS (or SEP) token id, None if it has none.
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    bos: int | None
+    eos: int | None
+
+
+class TextEncoder:
+    """Turns texts into token ids, as the tokenizer does by itself.
+
+    Parameters
+    ----------
+    tokenizer
+        A tokenizer of transformers, fast or slow.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self._backend = getattr(tokenizer, "backend_tokenizer", None)
+        if self._backend is not None:
+            self._backend.no_truncation()
+            self._backend.no_padding()
+        self.frame = self._find_frame()
+
+    @classmethod
+    def load(cls, path: Path, *, allow_remote_code: bool = False) -> TextEncoder:
+        """Load the tokenizer of a model folder.
+
+        Raises
+        ------
+        InvalidInputError
+            ``no_tokenizer``, ``remote_code`` or ``broken_tokenizer``.
+        """
+        if not any((path / name).is_file() for name in TOKENIZER_CORES):
+            raise InvalidInputError(
+                f"The model in {path} has no tokenizer.",
+                code="no_tokenizer",
+                field="model",
+                hint="Add the tokenizer's files, or use a dataset that is tokenised already.",
+            )
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(path), local_files_only=True, trust_remote_code=allow_remote_code
+            )
+        except Exception as error:
+            text = " ".join(str(error).split())[:300]
+            if "trust_remote_code" in text:
+                raise InvalidInputError(
+                    "The tokenizer is made by code of its own, which is not run.",
+                    code="remote_code",
+                    field="model",
+                    hint="An administrator can allow it with allow_remote_code.",
+                ) from error
+            raise InvalidInputError(
+                f"The tokenizer in {path} cannot be loaded: {text}",
+                code="broken_tokenizer",
+                field="model",
+            ) from error
+        return cls(tokenizer)
+
+    @property
+    def fast(self) -> bool:
+        """Whether the tokenizer runs in the ``tokenizers`` library."""
+        return self._backend is not None
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest token id."""
+        ids = self.tokenizer.get_vocab().values()
+        return max(len(self.tokenizer), max(ids, default=-1) + 1)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, without special tokens around it."""
+        if not texts:
+            return []
+        if self._backend is not None:
+            encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+            return [encoding.ids for encoding in encodings]
+        found: list[list[int]] = self.tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
+        )["input_ids"]
+        return found
+
+    def render_chat(self, turns: list[dict[str, str]]) -> str:
+        """Return turns as the tokenizer's chat template writes them."""
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise InvalidInputError(
+                "The tokenizer has no chat template.",
+                code="no_chat_template",
+                field="chat_template",
+                hint="Switch the chat template off to read turns as plain text.",
+            )
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is written into the manifest about the tokenizer."""
+        return {
+            "class": type(self.tokenizer).__name__,
+            "fast": self.fast,
+            "vocab_size": self.vocab_size,
+            "prefix": list(self.frame.prefix),
+            "suffix": list(self.frame.suffix),
+            "bos_token_id": self.frame.bos,
+            "eos_token_id": self.frame.eos,
+            "pad_token_id": self.tokenizer.pad_token_id,
+        }
+
+    def _find_frame(self) -> Frame:
+        whole = list(self.tokenizer(_PROBE)["input_ids"])
+        inner = self.encode([_PROBE])[0]
+        where = next(
+            (i for i in range(len(whole) - len(inner) + 1) if whole[i : i + len(inner)] == inner),
+            None,
+        )
+        if where is None:
+            raise InvalidInputError(
+                "The tokenizer changes a text when it adds special tokens.",
+                code="unsupported_tokenizer",
+                field="special_tokens",
+                hint="Switch special tokens off.",
+            )
+        if self._backend is not None:
+            self._backend.no_truncation()
+            self._backend.no_padding()
+        bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        return Frame(
+            prefix=tuple(whole[:where]),
+            suffix=tuple(whole[where + len(inner) :]),
+            bos=bos if bos is not None else getattr(self.tokenizer, "cls_token_id", None),
+            eos=eos if eos is not None else getattr(self.tokenizer, "sep_token_id", None),
+        )
+
+
+def model_vocab_size(path: Path) -> int | None:
+    """Return the number of token embeddings that a model's ``config.json`` names."""
+    try:
+        config = json.loads((path / "config.json").read_text())
+    except (OSError, ValueError):
+        return None
+    for part in (config, config.get("text_config") or {}):
+        if isinstance(part.get("vocab_size"), int):
+            return int(part["vocab_size"])
+    return None

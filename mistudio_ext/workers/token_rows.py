@@ -1,0 +1,170 @@
+"""Token ids of a split's rows, from text, turns, or a column of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mistudio_ext.errors import InvalidInputError, MiStudioError
+from mistudio_ext.spec import TokenizationSpec
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.arrow import Split
+from mistudio_ext.workers.text_encoder import Frame, TextEncoder, model_vocab_size
+
+if TYPE_CHECKING:
+    from mistudio_ext.workers.reporter import Reporter
+
+#: Characters that go through the tokenizer at once; bounds the memory.
+BATCH_CHARS = 2_000_000
+
+_NO_FRAME = Frame((), (), None, None)
+
+
+class RowReader:
+    """Yields the token ids of a split's rows, from text, turns, or a column of ids."""
+
+    def __init__(
+        self,
+        split: Split,
+        column: str,
+        settings: TokenizationSpec,
+        encoder: TextEncoder | None,
+        vocab_size: int | None,
+    ) -> None:
+        self._split = split
+        self._column = column
+        self._settings = settings
+        self._encoder = encoder
+        self._kind = cols.kind(split.schema.field(column).type)
+        self._vocab_size = vocab_size
+        self.n_rows = min(split.n_rows, settings.max_rows or split.n_rows)
+        #: Whether the rows bring their special tokens along.
+        self.ready = self._kind == "ids" or settings.chat_template
+
+    @classmethod
+    def open(
+        cls,
+        split: Split,
+        column: str,
+        settings: TokenizationSpec,
+        model: Path,
+        report: Reporter,
+        allow_remote_code: bool = False,
+    ) -> RowReader:
+        """Load the tokenizer if the column needs one."""
+        encoder, vocab_size = None, model_vocab_size(model)
+        ready = cols.kind(split.schema.field(column).type) == "ids"
+        if not ready or settings.bos in ("each", "first"):
+            report.phase("loading tokenizer")
+            encoder = TextEncoder.load(model, allow_remote_code=allow_remote_code)
+            if not ready or vocab_size is None:
+                vocab_size = encoder.vocab_size
+        return cls(split, column, settings, encoder, vocab_size)
+
+    @property
+    def frame(self) -> Frame:
+        """Special tokens that the tokenizer puts around a text."""
+        return _NO_FRAME if self._encoder is None else self._encoder.frame
+
+    @property
+    def dtype(self) -> type[np.uint16] | type[np.int32]:
+        """Smallest dtype that holds every token id."""
+        return np.uint16 if self._vocab_size and self._vocab_size <= 1 << 16 else np.int32
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is written into the manifest about the tokenizer."""
+        if self._encoder is None:
+            return {"class": None, "fast": None, "vocab_size": self._vocab_size or 0}
+        return {**self._encoder.facts(), "vocab_size": self._vocab_size}
+
+    def batches(self) -> Iterator[tuple[int, list[list[int]]]]:
+        """Yield ``(first row, token ids of each row)``."""
+        names = [self._column]
+        masked = self._kind == "ids" and "attention_mask" in self._split.schema.names
+        if masked:
+            names.append("attention_mask")
+        for first, batch in self._split.iter_batches(names, 0, self.n_rows):
+            values = batch.column(0).to_pylist()
+            if self._kind == "ids":
+                masks = batch.column(1).to_pylist() if masked else [None] * len(values)
+                yield (
+                    first,
+                    [
+                        self._checked(first + i, _unmasked(ids, mask))
+                        for i, (ids, mask) in enumerate(zip(values, masks, strict=True))
+                    ],
+                )
+                continue
+            texts = [self._text(first + i, value) for i, value in enumerate(values)]
+            for begin, end in _portions([len(text) for text in texts]):
+                yield first + begin, self._encode(first + begin, texts[begin:end])
+
+    def _text(self, row: int, value: Any) -> str:
+        if not self._settings.chat_template or value is None:
+            return cols.as_text(value)
+        turns = cols.turns(value)
+        if turns is None or self._encoder is None:
+            raise InvalidInputError(
+                f"Row {row} of column '{self._column}' is no list of turns.",
+                code="no_chat",
+                field="chat_template",
+                hint="Switch the chat template off, or choose a column of role and content.",
+            )
+        try:
+            return self._encoder.render_chat(turns)
+        except MiStudioError:
+            raise
+        except Exception as error:
+            raise InvalidInputError(
+                f"The chat template refuses row {row}: {error}",
+                code="bad_row",
+                field="chat_template",
+                hint="Mend the row, or switch the chat template off.",
+            ) from error
+
+    def _encode(self, first: int, texts: Sequence[str]) -> list[list[int]]:
+        assert self._encoder is not None
+        try:
+            return self._encoder.encode(texts)
+        except Exception:
+            for i, text in enumerate(texts):
+                try:
+                    self._encoder.encode([text])
+                except Exception as cause:
+                    raise InvalidInputError(
+                        f"The tokenizer fails on row {first + i}: {cause}", code="bad_row"
+                    ) from cause
+            raise
+
+    def _checked(self, row: int, ids: list[int]) -> list[int]:
+        if ids and (min(ids) < 0 or (self._vocab_size and max(ids) >= self._vocab_size)):
+            wrong = next(t for t in ids if t < 0 or t >= (self._vocab_size or 1 << 62))
+            raise InvalidInputError(
+                f"Row {row} has the token id {wrong}, but the model knows ids from 0 to "
+                f"{(self._vocab_size or 0) - 1}.",
+                code="token_out_of_range",
+                field="model",
+                hint="Choose the model that the dataset was tokenised for.",
+            )
+        return ids
+
+
+def _unmasked(ids: list[int] | None, mask: list[int] | None) -> list[int]:
+    if ids is None or mask is None:
+        return ids or []
+    return [token for token, keep in zip(ids, mask, strict=True) if keep]
+
+
+def _portions(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Cut a list into runs of at most BATCH_CHARS, at least one item each."""
+    begin = total = 0
+    for i, size in enumerate(sizes):
+        if i > begin and total + size > BATCH_CHARS:
+            yield begin, i
+            begin, total = i, 0
+        total += size
+    if begin < len(sizes):
+        yield begin, len(sizes)

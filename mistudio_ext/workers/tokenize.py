@@ -1,0 +1,185 @@
+"""Job ``tokenize``: turn a split into flat token ids."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mistudio_ext._version import __version__
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.paths import DataFolder
+from mistudio_ext.spec import TokenizationSpec
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.arrow import open_split
+from mistudio_ext.workers.contexts import Block, Cutter
+from mistudio_ext.workers.disk import DiskGuard, checksum, making
+from mistudio_ext.workers.flatfiles import NpyAppender
+from mistudio_ext.workers.text_encoder import TextEncoder
+from mistudio_ext.workers.token_rows import RowReader
+
+if TYPE_CHECKING:
+    from mistudio_ext.workers.reporter import Reporter
+
+
+def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    """Tokenise a split.
+
+    Parameters
+    ----------
+    spec
+        ``{"data_dir", "disk_reserve_bytes", "allow_remote_code", "threads",
+        "tokenization": {"id", "path", "settings"}, "dataset": {"id", "name",
+        "path", "split", "text_column", "fingerprint"}, "model": {"id", "name",
+        "path", "tokenizer_fingerprint"}}``.
+    report
+        Told about rows.
+
+    Returns
+    -------
+    dict
+        ``{"n_samples", "n_tokens", "n_rows", "skipped": {"empty", "short"}, "bytes"}``.
+    """
+    settings = TokenizationSpec.from_dict(spec["tokenization"]["settings"])
+    dataset, model = spec["dataset"], spec["model"]
+    if spec.get("threads"):
+        os.environ.setdefault("RAYON_NUM_THREADS", str(spec["threads"]))
+    split = open_split(Path(dataset["path"]), dataset["split"])
+    column = split.require(settings.column or dataset.get("text_column") or cols.IDS_NAME)
+    reader = RowReader.open(
+        split, column, settings, Path(model["path"]), report, bool(spec.get("allow_remote_code"))
+    )
+    data = DataFolder(Path(spec["data_dir"]))
+    guard = DiskGuard(data.root, int(spec.get("disk_reserve_bytes") or 0))
+    guard.require(split.n_bytes // 2, "The tokenization")
+    target = Path(spec["tokenization"]["path"])
+    with making(data.temporary / spec["tokenization"]["id"], target) as folder:
+        counts = _write(reader, settings, folder, guard, report)
+        manifest = {
+            "schema_version": 1,
+            "id": spec["tokenization"]["id"],
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": {**settings.to_dict(), "column": column},
+            "dataset": {k: dataset.get(k) for k in ("id", "name", "split", "fingerprint")},
+            "model": {k: model.get(k) for k in ("id", "name", "tokenizer_fingerprint")},
+            "tokenizer": reader.facts(),
+            **counts,
+            "files": _files(folder),
+            "versions": {"mistudio_ext": __version__, "numpy": np.__version__},
+        }
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    return counts
+
+
+def tokenize_rows(encoder: TextEncoder, texts: Sequence[str], settings: TokenizationSpec) -> Block:
+    """Tokenise a few texts exactly as the real run does.
+
+    Parameters
+    ----------
+    encoder
+        The tokenizer.
+    texts
+        One text per row.
+    settings
+        With ``context`` set.
+
+    Returns
+    -------
+    Block
+        All contexts of the texts; ``rows`` are indices into ``texts``.
+    """
+    cutter = Cutter(settings, encoder.frame, own_specials=not settings.chat_template)
+    cutter.add(enumerate(encoder.encode(texts)))
+    return cutter.finish()
+
+
+def _write(
+    reader: RowReader,
+    settings: TokenizationSpec,
+    folder: Path,
+    guard: DiskGuard,
+    report: Reporter,
+) -> dict[str, Any]:
+    report.phase("tokenizing")
+    cutter = Cutter(settings, reader.frame, own_specials=not reader.ready)
+    with ExitStack() as stack:
+        sink = Sink(folder, reader.dtype, stack, packed=settings.mode == "pack")
+        done = 0
+        for first, ids in reader.batches():
+            cutter.add(enumerate(ids, first))
+            guard.wrote(sink.write(cutter.take()), "The tokenization")
+            done = first + len(ids)
+            report.progress(done, reader.n_rows, "rows", f"{sink.n_tokens:,} tokens")
+        sink.write(cutter.finish())
+    if not sink.n_samples:
+        raise InvalidInputError(
+            "No tokens are left: every row is empty or too short.",
+            code="empty_tokenization",
+            field="min_tokens" if sink.short else "column",
+            hint="Choose another column or split, or a smaller min_tokens.",
+        )
+    return {
+        "n_samples": sink.n_samples,
+        "n_tokens": sink.n_tokens,
+        "n_rows": done,
+        "skipped": {"empty": sink.empty, "short": sink.short},
+        "bytes": sum(path.stat().st_size for path in folder.glob("*.npy")),
+    }
+
+
+class Sink:
+    """Appends finished contexts to the flat files."""
+
+    def __init__(self, folder: Path, dtype: Any, stack: ExitStack, *, packed: bool) -> None:
+        def new(name: str, kind: Any) -> NpyAppender:
+            return stack.enter_context(NpyAppender(folder / f"{name}.npy", kind))
+
+        self._tokens = new("tokens", dtype)
+        self._offsets = new("offsets", np.int64)
+        self._rows = new("rows", np.int64)
+        self._starts = new("starts", np.int32)
+        self._offsets.append([0])
+        self._docs = (
+            (new("docs", np.int64), new("doc_rows", np.int64), new("doc_starts", np.int32))
+            if packed
+            else None
+        )
+        if self._docs:
+            self._docs[0].append([0])
+        self.n_samples = self.n_tokens = self.empty = self.short = 0
+
+    def write(self, block: Block) -> int:
+        """Append a block; return the bytes of its token ids."""
+        self._tokens.append(block.tokens)
+        self._offsets.append(self.n_tokens + np.cumsum(block.lengths, dtype=np.int64))
+        self._rows.append(block.rows)
+        self._starts.append(block.starts)
+        if self._docs:
+            ends, rows, starts = self._docs
+            ends.append(self.n_tokens + np.cumsum(block.doc_lengths, dtype=np.int64))
+            rows.append(block.doc_rows)
+            starts.append(block.doc_starts)
+        self.n_samples += len(block.lengths)
+        self.n_tokens += len(block.tokens)
+        self.empty += block.empty
+        self.short += block.short
+        return len(block.tokens) * self._tokens.dtype.itemsize
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.npy")):
+        array = np.load(path, mmap_mode="r")
+        found[path.name] = {
+            "dtype": str(array.dtype),
+            "shape": list(array.shape),
+            "bytes": path.stat().st_size,
+            "checksum": checksum(path),
+        }
+    return found
