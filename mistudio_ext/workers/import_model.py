@@ -1,0 +1,75 @@
+"""Job ``model.import``: register a model, from the Hub or from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.workers.disk import DiskGuard
+from mistudio_ext.workers.model_folder import fingerprint, open_model
+
+if TYPE_CHECKING:
+    from mistudio_ext.workers.reporter import Reporter
+
+
+def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
+    """Import a model: fetch it if needed, check its files, load it once and map its hook points.
+
+    Parameters
+    ----------
+    spec
+        ``{"data_dir", "disk_reserve_bytes", "allow_remote_code", "model":
+        {"id", "name", "source", "source_path", "repo_id", "revision",
+        "format", "path", "endpoint"}}``.
+    report
+        Told about bytes while downloading, then about phases.
+
+    Returns
+    -------
+    dict
+        ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
+        "size_bytes", "in_hf_cache", "architecture"}``.
+        ``tokenizer_fingerprint`` is None for a model without a tokenizer.
+    """
+    model = spec["model"]
+    allow_remote_code = bool(spec.get("allow_remote_code"))
+    revision = None
+    if model["source"] == "hub":
+        from mistudio_ext.workers.hub_models import fetch_model
+
+        guard = DiskGuard(Path(spec["data_dir"]), int(spec.get("disk_reserve_bytes") or 0))
+        path, revision = fetch_model(
+            model["repo_id"],
+            model.get("revision"),
+            endpoint=model.get("endpoint"),
+            with_code=allow_remote_code,
+            guard=guard,
+            report=report,
+        )
+    elif model.get("source_path"):
+        path = Path(model["source_path"]).expanduser().absolute()
+    else:
+        raise InvalidInputError("No folder was given.", code="no_path", field="path")
+    report.phase("checking", f"Checking the files of {model.get('name') or path.name}")
+    folder = open_model(path)
+    if not folder.tokenizer:
+        report.warn(
+            "no_tokenizer",
+            "The model has no tokenizer: it can only read datasets that are tokenised already.",
+        )
+    identity = fingerprint(folder.identity_files)
+    report.check_cancelled()
+
+    from mistudio_ext.engine.inspect import inspect_model
+
+    architecture = inspect_model(path, model["format"], allow_remote_code, report)
+    return {
+        "path": str(path),
+        "revision": revision,
+        "fingerprint": identity,
+        "tokenizer_fingerprint": fingerprint(folder.tokenizer) if folder.tokenizer else None,
+        "size_bytes": folder.size_bytes,
+        "in_hf_cache": model["source"] == "hub",
+        "architecture": architecture,
+    }

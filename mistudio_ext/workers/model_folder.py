@@ -1,0 +1,177 @@
+"""Is this folder a model, is it whole, and which model is it?"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from mistudio_ext.workers.text_encoder import TOKENIZER_CORES, TOKENIZER_FILES
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+
+#: Weights that can hide code and are never loaded.
+UNSAFE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder with a model in the form of ``save_pretrained``.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    config
+        Content of ``config.json``.
+    weights
+        Its safetensors files.
+    tokenizer
+        Its tokenizer's files; empty if it has none.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    weights: tuple[Path, ...]
+    tokenizer: tuple[Path, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of weights on disk."""
+        return sum(path.stat().st_size for path in self.weights)
+
+    @property
+    def identity_files(self) -> tuple[Path, ...]:
+        """Files that make the model what it is."""
+        extra = [self.path / name for name in ("config.json", INDEX)]
+        return (*(path for path in extra if path.is_file()), *self.weights, *self.tokenizer)
+
+
+def open_model(path: Path) -> ModelFolder:
+    """Check a folder without loading anything heavy.
+
+    Raises
+    ------
+    NotFoundError
+        ``no_such_path``.
+    InvalidInputError
+        ``not_a_model`` (saying what is missing), ``unsafe_weights`` or
+        ``broken_weights`` (naming the file).
+    """
+    try:
+        if not path.exists():
+            raise NotFoundError(
+                f"There is nothing at {path}.",
+                code="no_such_path",
+                field="path",
+                hint="Give the full path of a folder made by save_pretrained.",
+            )
+        if not path.is_dir():
+            raise not_a_model(path, "it is a file; a folder made by save_pretrained is needed")
+        config = _read_config(path)
+        weights = _find_weights(path)
+        for file in weights:
+            _check_safetensors(file)
+    except PermissionError as error:
+        raise AccessDeniedError(
+            f"{path} cannot be read: permission denied.",
+            field="path",
+            hint="Ask its owner for access, or choose another folder.",
+        ) from error
+    has_tokenizer = any((path / name).is_file() for name in TOKENIZER_CORES)
+    names = [name for name in TOKENIZER_FILES if has_tokenizer and (path / name).is_file()]
+    return ModelFolder(path, config, tuple(weights), tuple(path / name for name in names))
+
+
+def not_a_model(path: Path, why: str) -> InvalidInputError:
+    """Return the error for a folder without a model."""
+    return InvalidInputError(
+        f"{path} is no model: {why}.",
+        code="not_a_model",
+        field="path",
+        hint="Choose a folder with config.json, safetensors weights and a tokenizer, "
+        "as save_pretrained makes it.",
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    if not file.is_file():
+        if (path / "adapter_config.json").is_file():
+            raise not_a_model(path, "it is an adapter; merge it into its model first")
+        raise not_a_model(path, "config.json is missing")
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise not_a_model(path, f"config.json is not JSON ({error})") from error
+    if not isinstance(config, dict) or not (config.get("model_type") or config.get("auto_map")):
+        raise not_a_model(path, "config.json does not name a model_type")
+    return config
+
+
+def _find_weights(path: Path) -> list[Path]:
+    index = path / INDEX
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise not_a_model(path, f"{INDEX} cannot be read ({error})") from error
+        missing = [name for name in names if not (path / name).is_file()]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise not_a_model(path, f"{missing[0]}{more} of its weights is missing")
+        return [path / name for name in names]
+    if (path / SINGLE).is_file():
+        return [path / SINGLE]
+    if any(item.suffix in UNSAFE_SUFFIXES for item in path.iterdir()):
+        raise unsafe_weights(str(path), "path")
+    raise not_a_model(path, f"{SINGLE} is missing")
+
+
+def unsafe_weights(what: str, field: str) -> InvalidInputError:
+    """Return the error for weights that are stored as a pickle."""
+    return InvalidInputError(
+        f"{what} has its weights only as a pickle, which can run any code.",
+        code="unsafe_weights",
+        field=field,
+        hint="Use a version with safetensors, or save it again with save_pretrained.",
+    )
+
+
+def _check_safetensors(path: Path) -> None:
+    """Compare a file's length with what its header promises."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > size:
+                raise ValueError("its header is longer than the file")
+            header = json.loads(file.read(length))
+        ends = (item["data_offsets"][1] for name, item in header.items() if name != "__metadata__")
+        expected = 8 + length + max(ends, default=0)
+        if size != expected:
+            raise ValueError(f"it has {size:,} bytes instead of {expected:,}")
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            f"{path.name} is damaged: {error}.",
+            code="broken_weights",
+            field="path",
+            hint="Copy or download it again.",
+        ) from error
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Return a hash over names, sizes and contents of files, the same on every machine."""
+    import xxhash
+
+    from mistudio_ext.workers.disk import checksum
+
+    digest = xxhash.xxh3_128()
+    for path in sorted(files, key=lambda item: item.name):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0{checksum(path)}\n".encode())
+    return digest.hexdigest()
