@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, HasTraits, Int, List, Unicode, Enum
+from traitlets import Bool, Dict, Enum, HasTraits, Int, List, Unicode
 from traitlets.config import Config
 
 from mistudio_ext.paths import ENV_DATA_DIR, DataFolder, default_data_dir
@@ -77,7 +77,7 @@ class SettingsTraits(HasTraits):
         help="Options of the engine; local: threads (per worker), cancel_grace_s."
     ).tag(config=True)
 
-    def settings(self) -> Settings:
+    def values(self) -> Settings:
         """Return the values with defaults filled in."""
         if self.data_dir and not os.environ.get(ENV_DATA_DIR):
             data_dir = _path(self.data_dir)
@@ -118,7 +118,7 @@ def from_config_files(**overrides: Any) -> Settings:
     for name, value in overrides.items():
         if value is not None:
             setattr(traits, name, str(value) if isinstance(value, Path) else value)
-    settings = traits.settings()
+    settings = traits.values()
     if overrides.get("data_dir") is not None:
         chosen = _path(str(overrides["data_dir"]))
         url = traits.db_url or f"sqlite:///{DataFolder(chosen).catalog}"

@@ -11,6 +11,7 @@ from mistudio_ext.services.context import Context
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.extractions import ExtractionService
 from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.replies import ReplyService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.settings import Settings, from_config_files
@@ -54,6 +55,7 @@ class Studio:
             context, self.datasets, self.models, self.tokenizations
         )
         self.system = SystemService(context)
+        self.replies = ReplyService(context)
         self.jobs.start()
 
     @classmethod

@@ -58,9 +58,7 @@ class Catalog:
         """Close all connections."""
         self._engine.dispose()
 
-    def _of(
-        self, table: sa.Table, record: type[Any], noun: str
-    ) -> Repository[Any]:
+    def _of(self, table: sa.Table, record: type[Any], noun: str) -> Repository[Any]:
         return Repository(self._engine, table, record, noun)
 
     def _version(self) -> str | None:

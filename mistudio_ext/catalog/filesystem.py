@@ -1,4 +1,4 @@
-"""Is this folder on a disk of this machine?"""
+"""Which file system holds a folder: local, or on the network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from mistudio_ext.errors import ConflictError
 
 #: File systems on which SQLite's WAL and file locks cannot be trusted.
 NETWORK = frozenset(
-    "nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs afs afpfs ncpfs lustre gpfs beegfs ceph glusterfs "
-    "fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.davfs davfs webdav".split()
+    {
+        *("afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fuse.davfs", "fuse.gcsfuse"),
+        *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs"),
+        *("lustre", "ncpfs", "nfs", "nfs3", "nfs4", "smb", "smb2", "smb3", "smbfs", "webdav"),
+    }
 )
 
 

@@ -62,7 +62,9 @@ class Repository(Generic[R]):
         found = self.list(limit=1, **equal)
         return found[0] if found else None
 
-    def list(self, *, limit: int | None = None, oldest_first: bool = False, **equal: Any) -> list[R]:
+    def list(
+        self, *, limit: int | None = None, oldest_first: bool = False, **equal: Any
+    ) -> list[R]:
         """Return rows, newest first; a sequence as a value means any of them."""
         columns = self._table.c
         query = sa.select(self._table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import deque
@@ -59,6 +60,8 @@ class EventBus:
         self._seq = int(time.time() * 1000)
         self._kept: deque[Message] = deque(maxlen=KEPT)
         self._first = self._seq
+        #: Changes with every start of the server.
+        self.epoch = secrets.token_hex(4)
         self._subscribers: list[Subscriber] = []
 
     @property
@@ -67,7 +70,7 @@ class EventBus:
         return self._seq
 
     def publish(self, kind: str, topic: str, payload: dict[str, Any]) -> None:
-        """Number a message and hand it out."""
+        """Give a message its number and hand it out."""
         with self._lock:
             self._seq += 1
             message = Message(kind, self._seq, topic, payload)

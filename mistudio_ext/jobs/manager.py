@@ -151,6 +151,10 @@ class JobManager:
         """Return a job as REST and events give it."""
         return public(job, self.queue_position(job))
 
+    def busy(self) -> bool:
+        """Tell whether any job is queued or running."""
+        return bool(self._catalog.jobs.list(state=("queued", "running"), limit=1))
+
     def folder(self, job_id: str) -> JobFolder:
         """Return a job's folder."""
         return JobFolder(self._root / "jobs" / job_id)
@@ -220,7 +224,7 @@ class JobManager:
             while not self._stopping:
                 try:
                     self._turn(selector)
-                except Exception:
+                except Exception:  # noqa: BLE001 - the last resort, logged
                     # One bad turn must not end the supervision of all other jobs.
                     _log.exception("The job manager stumbled; it goes on.")
                     time.sleep(1.0)
@@ -309,7 +313,7 @@ class JobManager:
         except (MiStudioError, OSError) as error:
             self._end(job, "failed", _describe(error))
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort, logged
             _log.exception("%s could not be prepared.", job.id)
             self._end(job, "failed", _internal())
             return False
@@ -356,7 +360,7 @@ class JobManager:
         except MiStudioError as error:
             self._end(job, "failed", error.to_dict())
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort, logged
             _log.exception("The result of %s could not be taken over.", job.id)
             self._end(job, "failed", _internal())
             return
@@ -452,16 +456,13 @@ class _Gone(WorkerProcess):
 
 def public(job: JobRecord, queue_position: int | None) -> Json:
     """Return a job as REST and events give it."""
-    if job.state == "done":
-        progress = 1.0
-    else:
-        progress = min(1.0, job.done / job.total) if job.total else 0.0
+    share = min(1.0, job.done / job.total) if job.total else 0.0
     return {
         "id": job.id,
         "kind": job.kind,
         "state": job.state,
         "phase": job.phase or ("queued" if job.state == "queued" else None),
-        "progress": progress,
+        "progress": 1.0 if job.state == "done" else share,
         "done": job.done,
         "total": job.total,
         "unit": job.unit,

@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mistudio_ext.catalog import Catalog, JobRecord
-from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from mistudio_ext.errors import (
+    AccessDeniedError,
+    InvalidInputError,
+    MiStudioError,
+    NotFoundError,
+)
 from mistudio_ext.jobs import EventBus, JobManager
 from mistudio_ext.settings import Settings
 from mistudio_ext.spec import fingerprint
@@ -131,6 +137,28 @@ def only_known(body: Json, *names: str) -> None:
                 field=name,
                 hint=f"The fields are {', '.join(names)}.",
             )
+
+
+def delete_each(delete: Callable[[str], Json], ids: Iterable[str]) -> Json:
+    """Delete one by one; what cannot be deleted is named, the rest is deleted.
+
+    Returns
+    -------
+    dict
+        ``{"deleted": [ids], "freed_bytes": int, "failed": [{"id", code, message, …}]}``.
+    """
+    deleted: list[str] = []
+    failed: list[Json] = []
+    freed = 0
+    for row_id in dict.fromkeys(ids):
+        try:
+            gone = delete(row_id)
+        except MiStudioError as error:
+            failed.append({"id": row_id, **error.to_dict()})
+        else:
+            deleted += gone["deleted"]
+            freed += gone["freed_bytes"]
+    return {"deleted": deleted, "freed_bytes": freed, "failed": failed}
 
 
 def folder_bytes(path: Path) -> int:

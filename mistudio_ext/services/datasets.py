@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mistudio_ext.services.context import (
     Context,
     Json,
     audit,
+    delete_each,
     only_known,
     remove_folder,
     signature,
@@ -202,6 +204,10 @@ class DatasetService:
         for kind, row_id in [("tokenization", t) for t in deleted] + [("dataset", dataset_id)]:
             self._context.bus.publish(kind, f"{kind}s/{row_id}", {"id": row_id, "deleted": True})
         return {"deleted": [dataset_id, *deleted], "freed_bytes": freed}
+
+    def delete_many(self, ids: Sequence[str]) -> Json:
+        """Delete many; see :func:`delete_each`."""
+        return delete_each(self.delete, ids)
 
     # -- the import job ------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,15 @@ from mistudio_ext.catalog import (
 from mistudio_ext.errors import ConflictError, InvalidInputError, NoSpaceError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import estimates, requests
-from mistudio_ext.services.context import Context, Json, audit, free_bytes, human, remove_folder
+from mistudio_ext.services.context import (
+    Context,
+    Json,
+    audit,
+    delete_each,
+    free_bytes,
+    human,
+    remove_folder,
+)
 from mistudio_ext.services.datasets import DatasetService, choose_split
 from mistudio_ext.services.models import ModelService, require_layers
 from mistudio_ext.services.resolve import Resolver
@@ -179,6 +188,10 @@ class ExtractionService:
             "extraction", f"extractions/{extraction_id}", {"id": extraction_id, "deleted": True}
         )
         return {"deleted": [extraction_id], "freed_bytes": freed}
+
+    def delete_many(self, ids: Sequence[str]) -> Json:
+        """Delete many; see :func:`delete_each`."""
+        return delete_each(self.delete, ids)
 
     # -- the job -----------------------------------------------------------------------------
 

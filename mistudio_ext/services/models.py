@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mistudio_ext.services.context import (
     Context,
     Json,
     audit,
+    delete_each,
     only_known,
     remove_folder,
     signature,
@@ -153,6 +155,10 @@ class ModelService:
         audit.info("deleted model %s '%s', %d bytes", model_id, record.name, freed)
         self._context.bus.publish("model", f"models/{model_id}", {"id": model_id, "deleted": True})
         return {"deleted": [model_id], "freed_bytes": freed}
+
+    def delete_many(self, ids: Sequence[str]) -> Json:
+        """Delete many; see :func:`delete_each`."""
+        return delete_each(self.delete, ids)
 
     # -- the import job ------------------------------------------------------------------------
 

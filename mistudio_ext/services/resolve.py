@@ -74,7 +74,7 @@ def _source(text: str, noun: str, sample_name: str) -> Json:
         f"There is no {noun} '{text}'.",
         code=f"no_such_{noun}",
         field=noun,
-        hint="Give an id or name from the catalog, a folder, or a repository on the Hub (org/name).",
+        hint="Give an id or name from the catalog, a folder, or a repository on the Hub.",
     )
 
 

@@ -72,7 +72,7 @@ def run(job_dir: Path) -> dict[str, Any]:
         outcome: dict[str, Any] = {"state": "done", "result": module.run(spec, report)}
     except (CancelledError, KeyboardInterrupt):
         outcome = {"state": "cancelled"}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort, logged
         if not isinstance(error, MiStudioError):
             traceback.print_exc()
         described = describe(error)

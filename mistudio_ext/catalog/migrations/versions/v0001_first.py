@@ -8,6 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Create all tables."""
     op.create_table(
         "architectures",
         sa.Column("id", sa.Text(), primary_key=True),

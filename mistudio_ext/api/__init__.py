@@ -1,0 +1,1 @@
+"""HTTP: handlers, websocket and the server application. The only place that knows tornado."""

@@ -1,0 +1,92 @@
+"""The websocket: what happens, in order, with replay for those who were away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from jupyter_server.utils import ensure_async
+from tornado import web
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from mistudio_ext._version import __version__
+from mistudio_ext.api.handlers import RESOURCE
+from mistudio_ext.api.host import StudioHost
+from mistudio_ext.jobs.bus import EventBus, Message
+
+
+class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
+    """``events?since=SEQ``.
+
+    Messages wait per topic: a slow reader gets the newest of a topic, so what
+    waits for it never grows beyond the number of topics.
+    """
+
+    auth_resource = RESOURCE
+
+    @ws_authenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Open the websocket for a user who may read."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, "read", RESOURCE)
+        if not await ensure_async(allowed):
+            raise web.HTTPError(403)
+        await super().get(*args, **kwargs)
+
+    async def open(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Say hello and begin to send."""
+        super().open(*args, **kwargs)
+        host: StudioHost = self.settings["mistudio_host"]
+        self._waiting: dict[str, Message] = {}
+        self._something = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._bus: EventBus = (await host.studio()).bus
+        text = self.get_query_argument("since", "")
+        since = int(text) if text.isdigit() else None
+        hello = {"version": __version__, "epoch": self._bus.epoch}
+        await self._send(
+            {"type": "hello", "seq": self._bus.seq, "topic": "server", "payload": hello}
+        )
+        self._bus.subscribe(self._receive, since)
+        self._sender = asyncio.create_task(self._send_waiting())
+
+    def on_close(self) -> None:
+        """Stop listening."""
+        super().on_close()
+        if hasattr(self, "_sender"):
+            self._bus.unsubscribe(self._receive)
+            self._sender.cancel()
+
+    def on_message(self, message: str | bytes) -> None:
+        """Ignore what a client says; it has nothing to say here."""
+
+    def _receive(self, message: Message) -> None:
+        """Take a message from any thread."""
+        self._loop.call_soon_threadsafe(self._enqueue, message)
+
+    def _enqueue(self, message: Message) -> None:
+        # Out and in again: the newest of a topic takes the newest place in the order.
+        self._waiting.pop(message.topic, None)
+        self._waiting[message.topic] = message
+        self._something.set()
+
+    async def _send_waiting(self) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._waiting:
+                topic = next(iter(self._waiting))
+                if not await self._send(self._waiting.pop(topic).to_dict()):
+                    return
+
+    async def _send(self, message: dict[str, Any]) -> bool:
+        """Send a message; wait while the reader is slow; tell whether it is still there."""
+        try:
+            await self.write_message(json.dumps(message))
+        except (WebSocketClosedError, StreamClosedError):
+            return False
+        return True

@@ -1,0 +1,68 @@
+"""The studio inside a server: opened off the event loop, called in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from mistudio_ext.settings import Settings
+
+if TYPE_CHECKING:
+    from mistudio_ext.studio import Studio
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Threads that answer requests; none of them computes, they read the catalog and files.
+THREADS = 8
+
+
+class StudioHost:
+    """Gives handlers the studio and runs its blocking calls in threads.
+
+    Parameters
+    ----------
+    settings
+        Settings of the studio.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mistudio")
+        self._opening: Future[Studio] | None = None
+
+    def open(self) -> None:
+        """Begin to open the studio; a failed opening is tried again by the next request."""
+        if self._opening is None or (self._opening.done() and self._opening.exception()):
+            self._opening = self._pool.submit(self._open)
+
+    def _open(self) -> Studio:
+        # SQLAlchemy takes a while to import, which must not delay the server's start.
+        from mistudio_ext.studio import Studio
+
+        return Studio(self.settings)
+
+    async def studio(self) -> Studio:
+        """Return the studio once it is open."""
+        self.open()
+        assert self._opening is not None
+        return await asyncio.wrap_future(self._opening)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+    def busy(self) -> bool:
+        """Tell whether jobs are queued or running."""
+        if self._opening is None or not self._opening.done() or self._opening.exception():
+            return False
+        return self._opening.result().jobs.busy()
+
+    def close(self) -> None:
+        """Close the studio; workers go on."""
+        if self._opening is not None and not self._opening.exception():
+            self._opening.result().close()
+        self._pool.shutdown(wait=False, cancel_futures=True)

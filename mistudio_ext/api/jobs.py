@@ -1,0 +1,78 @@
+"""Handlers of jobs."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from mistudio_ext.api.handlers import RESOURCE, Json, StudioHandler
+
+#: Jobs that the list shows.
+LISTED = 200
+
+
+class JobsHandler(StudioHandler):
+    """``jobs``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self) -> None:
+        """Return the jobs, newest first."""
+        jobs = (await self.studio()).jobs
+        await self.reply(
+            self.host.call(lambda: {"jobs": [jobs.view(j) for j in jobs.list(limit=LISTED)]})
+        )
+
+
+class JobHandler(StudioHandler):
+    """``jobs/{id}``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, job_id: str) -> None:
+        """Return one job with its progress."""
+        jobs = (await self.studio()).jobs
+        await self.reply(self.host.call(lambda: jobs.view(jobs.get(job_id))))
+
+
+class LogHandler(StudioHandler):
+    """``jobs/{id}/log``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, job_id: str) -> None:
+        """Return the last lines of the job's log."""
+        jobs = (await self.studio()).jobs
+        lines = max(1, min(self.integer("tail", 200) or 200, 10_000))
+
+        def read() -> Json:
+            text, truncated = jobs.folder(jobs.get(job_id).id).log_tail(lines)
+            return {"text": text, "truncated": truncated}
+
+        await self.reply(self.host.call(read))
+
+
+class CancelHandler(StudioHandler):
+    """``jobs/{id}/cancel``."""
+
+    @web.authenticated
+    @authorized("execute", RESOURCE)
+    async def post(self, job_id: str) -> None:
+        """Cancel a queued or running job."""
+        jobs = (await self.studio()).jobs
+        await self.reply(self.host.call(lambda: {"job": jobs.view(jobs.cancel(job_id))}))
+
+
+class RetryHandler(StudioHandler):
+    """``jobs/{id}/retry``."""
+
+    @web.authenticated
+    @authorized("execute", RESOURCE)
+    async def post(self, job_id: str) -> None:
+        """Queue an ended job again."""
+        jobs = (await self.studio()).jobs
+        token = self.body().get("token")
+        secrets = {"HF_TOKEN": token} if isinstance(token, str) and token else None
+        await self.reply(
+            self.host.call(lambda: {"job": jobs.view(jobs.retry(job_id, secrets))}), 202
+        )

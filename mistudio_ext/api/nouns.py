@@ -1,0 +1,203 @@
+"""Handlers of datasets, models, tokenizations, extractions and the system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from mistudio_ext.api.handlers import RESOURCE, Json, StudioHandler
+from mistudio_ext.errors import InvalidInputError
+
+#: Rows of a page where the request names no limit.
+PAGE = 50
+
+
+class SystemHandler(StudioHandler):
+    """``system``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self) -> None:
+        """Return versions, devices, disk, memory, limits and capabilities."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.system.get))
+
+
+class CollectionHandler(StudioHandler):
+    """``datasets``, ``models``, ``extractions``: the list, and a new one."""
+
+    def initialize(self, noun: str) -> None:
+        """Say which noun this route serves."""
+        self.noun = noun
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self) -> None:
+        """Return all of them, newest first."""
+        service = getattr(await self.studio(), self.noun)
+        rows = await self.host.call(service.list)
+        await self.reply(_ready({self.noun: rows}))
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def post(self) -> None:
+        """Register or start one."""
+        await self.reply_started(self._create())
+
+    async def _create(self) -> tuple[Json, int]:
+        service = getattr(await self.studio(), self.noun)
+        created = await self.host.call(service.create, self.body())
+        record, job = created[0], created[1]
+        # A started job is 202; what was there already is 200, even while it is being made.
+        started = created[2] if len(created) > 2 else job is not None
+        return {self.noun.removesuffix("s"): record, "job": job}, 202 if started else 200
+
+
+class ItemHandler(StudioHandler):
+    """One dataset, model or extraction."""
+
+    def initialize(self, noun: str) -> None:
+        """Say which noun this route serves."""
+        self.noun = noun
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, row_id: str) -> None:
+        """Return it."""
+        service = getattr(await self.studio(), self.noun)
+        await self.reply(self.host.call(service.get, row_id))
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def patch(self, row_id: str) -> None:
+        """Rename it."""
+        service = getattr(await self.studio(), self.noun)
+        await self.reply(self.host.call(service.rename, row_id, self.body().get("name")))
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def delete(self, row_id: str) -> None:
+        """Delete it with its files."""
+        service = getattr(await self.studio(), self.noun)
+        await self.reply(self.host.call(service.delete, row_id))
+
+
+class BulkDeleteHandler(StudioHandler):
+    """``datasets/delete``, ``models/delete``: many at once."""
+
+    def initialize(self, noun: str) -> None:
+        """Say which noun this route serves."""
+        self.noun = noun
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def post(self) -> None:
+        """Delete many; what cannot be deleted is named and the rest is deleted."""
+        ids = self.body().get("ids")
+        if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+            raise InvalidInputError("ids must be a list of ids.", code="bad_ids", field="ids")
+        service = getattr(await self.studio(), self.noun)
+        await self.reply(self.host.call(service.delete_many, ids))
+
+
+class SamplesHandler(StudioHandler):
+    """``datasets/{id}/samples``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, dataset_id: str) -> None:
+        """Return a page of rows."""
+        studio = await self.studio()
+        await self.reply(
+            self.host.call(
+                studio.datasets.samples,
+                dataset_id,
+                split=self.text("split"),
+                offset=self.integer("offset", 0) or 0,
+                limit=PAGE if (limit := self.integer("limit")) is None else limit,
+                query=self.text("q"),
+                min_tokens=self.integer("min_tokens"),
+                max_tokens=self.integer("max_tokens"),
+                tokenization=self.text("tokenization"),
+            )
+        )
+
+
+class TokenizationsHandler(StudioHandler):
+    """``datasets/{id}/tokenizations``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, dataset_id: str) -> None:
+        """Return the tokenizations of a dataset."""
+        studio = await self.studio()
+        rows = await self.host.call(studio.tokenizations.list, dataset_id)
+        await self.reply(_ready({"tokenizations": rows}))
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def post(self, dataset_id: str) -> None:
+        """Tokenise a split."""
+        await self.reply_started(self._create(dataset_id))
+
+    async def _create(self, dataset_id: str) -> tuple[Json, int]:
+        studio = await self.studio()
+        record, job = await self.host.call(studio.tokenizations.create, dataset_id, self.body())
+        return {"tokenization": record, "job": job}, 202 if job else 200
+
+
+class TokenizationHandler(StudioHandler):
+    """``datasets/{id}/tokenizations/{tid}``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, dataset_id: str, tokenization_id: str) -> None:
+        """Return one tokenization."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.tokenizations.get, dataset_id, tokenization_id))
+
+    @web.authenticated
+    @authorized("write", RESOURCE)
+    async def delete(self, dataset_id: str, tokenization_id: str) -> None:
+        """Delete one tokenization."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.tokenizations.delete, dataset_id, tokenization_id))
+
+
+class ArchitectureHandler(StudioHandler):
+    """``models/{id}/architecture``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, model_id: str) -> None:
+        """Return facts, layer tree, hook points and checks."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.models.architecture, model_id))
+
+
+class EstimateHandler(StudioHandler):
+    """``extractions/estimate``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def post(self) -> None:
+        """Return what an extraction would take; registers nothing."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.extractions.estimate, self.body()))
+
+
+class ManifestHandler(StudioHandler):
+    """``extractions/{id}/manifest``."""
+
+    @web.authenticated
+    @authorized("read", RESOURCE)
+    async def get(self, extraction_id: str) -> None:
+        """Return the manifest as it stands."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.extractions.manifest, extraction_id))
+
+
+async def _ready(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer

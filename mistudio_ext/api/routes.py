@@ -1,0 +1,43 @@
+"""All routes on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mistudio_ext.api import events, handlers, jobs, nouns, spec
+
+PREFIX = r"mistudio/api/v1"
+_ID = r"([A-Za-z0-9_.-]+)"
+
+Route = tuple[str, type[Any], dict[str, Any]]
+
+
+def routes() -> list[Route]:
+    """Return ``(pattern below the base URL, handler, arguments)`` of every route."""
+    table: list[tuple[Any, ...]] = [
+        ("system", nouns.SystemHandler),
+        ("spec.yaml", spec.SpecHandler),
+        ("events", events.EventsHandler),
+        ("datasets", nouns.CollectionHandler, {"noun": "datasets"}),
+        ("datasets/delete", nouns.BulkDeleteHandler, {"noun": "datasets"}),
+        (f"datasets/{_ID}", nouns.ItemHandler, {"noun": "datasets"}),
+        (f"datasets/{_ID}/samples", nouns.SamplesHandler),
+        (f"datasets/{_ID}/tokenizations", nouns.TokenizationsHandler),
+        (f"datasets/{_ID}/tokenizations/{_ID}", nouns.TokenizationHandler),
+        ("models", nouns.CollectionHandler, {"noun": "models"}),
+        ("models/delete", nouns.BulkDeleteHandler, {"noun": "models"}),
+        (f"models/{_ID}", nouns.ItemHandler, {"noun": "models"}),
+        (f"models/{_ID}/architecture", nouns.ArchitectureHandler),
+        ("extractions", nouns.CollectionHandler, {"noun": "extractions"}),
+        ("extractions/estimate", nouns.EstimateHandler),
+        ("extractions/delete", nouns.BulkDeleteHandler, {"noun": "extractions"}),
+        (f"extractions/{_ID}", nouns.ItemHandler, {"noun": "extractions"}),
+        (f"extractions/{_ID}/manifest", nouns.ManifestHandler),
+        ("jobs", jobs.JobsHandler),
+        (f"jobs/{_ID}", jobs.JobHandler),
+        (f"jobs/{_ID}/log", jobs.LogHandler),
+        (f"jobs/{_ID}/cancel", jobs.CancelHandler),
+        (f"jobs/{_ID}/retry", jobs.RetryHandler),
+        (r".*", handlers.NoRouteHandler),
+    ]
+    return [(rf"{PREFIX}/{row[0]}", row[1], row[2] if len(row) > 2 else {}) for row in table]

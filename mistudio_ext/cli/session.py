@@ -1,0 +1,50 @@
+"""A studio for the time of one command."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from mistudio_ext.errors import NotFoundError
+from mistudio_ext.settings import from_config_files
+from mistudio_ext.studio import Studio
+
+
+@contextlib.contextmanager
+def studio(arguments: argparse.Namespace) -> Iterator[Studio]:
+    """Open the studio over the data folder that the arguments name."""
+    opened = Studio.open(from_config_files(data_dir=arguments.data_dir))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def services(opened: Studio) -> dict[str, Any]:
+    """Return noun -> service, in the order in which names are looked up."""
+    return {
+        "extraction": opened.extractions,
+        "model": opened.models,
+        "dataset": opened.datasets,
+    }
+
+
+def find(opened: Studio, name: str) -> tuple[str, Any]:
+    """Return noun and record of what has this id or name.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing has.
+    """
+    for noun, service in services(opened).items():
+        with contextlib.suppress(NotFoundError):
+            return noun, service.record(name)
+    raise NotFoundError(
+        f"There is nothing called '{name}'.",
+        code="no_such_id",
+        field="id",
+        hint="'jupyter mistudio list' shows what there is.",
+    )
