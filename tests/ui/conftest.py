@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.ui.servers import JupyterProcess
+from tests.servers import JupyterProcess
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.servers import JupyterProcess
+from tests.servers import JupyterProcess
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A Jupyter server of its own for the browser tests, as a user would start it."""
+"""A Jupyter server of its own for a test, as a user would start it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ class JupyterProcess:
         Everything that the server reads and writes lies below it.
     config
         Further configuration, as in ``jupyter_server_config.json``.
+    python
+        Interpreter of the environment to start from.
     """
 
     folder: Path
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
+    python: str = sys.executable
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -79,7 +82,7 @@ class JupyterProcess:
         self._write_config()
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", "--no-browser"],
+                [self.python, "-m", "jupyterlab", "--no-browser"],
                 cwd=self.notebooks,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
