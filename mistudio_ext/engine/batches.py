@@ -1,0 +1,189 @@
+"""Which samples are read together: chunks in dataset order, length buckets inside a chunk.
+
+A chunk is a contiguous range of samples; chunks are finished one after the
+other, so what is on disk is always a prefix of the dataset. Inside a chunk the
+samples are sorted by length before they are cut into batches, so that ragged
+data costs little padding. Both depend on nothing but the plan and the lengths:
+an extraction that is resumed makes the very batches that an uninterrupted one
+would have made, and so the very same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+#: Tokens per forward pass where nobody says: where a CPU and a GPU reach their full speed.
+CPU_BATCH_TOKENS = 2048
+GPU_BATCH_TOKENS = 32768
+#: Bytes that one staging buffer may take; wide or many hooks make batches smaller.
+CPU_STAGING_BYTES = 48 << 20
+GPU_STAGING_BYTES = 1 << 30
+#: Batches in a chunk: enough for length buckets to work, few enough to lose little.
+_MIN_BATCHES, _MAX_BATCHES = 8, 32
+#: Seconds of work that a chunk should hold, at a cautious guess of a device's FLOP/s.
+_CHUNK_SECONDS = 4.0
+_FLOPS = {"cpu": 5e10, "cuda": 1e14}
+#: Samples in a chunk at most, whatever their length.
+_MAX_CHUNK_SAMPLES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the composition of every batch, beside the lengths.
+
+    ``padding`` is how samples of different lengths may share a batch: ``plain``
+    (right padding), ``mask`` (right padding with an attention mask), or ``equal``
+    (not at all).
+    """
+
+    batch_tokens: int
+    chunk_tokens: int
+    padding: str = "plain"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` gave."""
+        return cls(int(data["batch_tokens"]), int(data["chunk_tokens"]), str(data["padding"]))
+
+
+def make_plan(
+    *,
+    device_type: str,
+    batch_tokens: int | None,
+    longest: int,
+    row_bytes: int,
+    flops_per_token: float,
+    padding: str,
+) -> Plan:
+    """Choose batch and chunk size; the same arguments always give the same plan.
+
+    Parameters
+    ----------
+    device_type
+        ``cpu`` or ``cuda``.
+    batch_tokens
+        What the user asked for, or None.
+    longest
+        Tokens of the longest sample.
+    row_bytes
+        Bytes that one token takes in all arrays together.
+    flops_per_token
+        Floating-point operations of the forward pass for one token.
+    """
+    gpu = device_type == "cuda"
+    tokens = batch_tokens
+    if tokens is None:
+        tokens = GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS
+        room = GPU_STAGING_BYTES if gpu else CPU_STAGING_BYTES
+        tokens = max(256, min(tokens, room // max(1, row_bytes)))
+    tokens = max(tokens, longest)
+    per_second = _FLOPS["cuda" if gpu else "cpu"] / max(1.0, flops_per_token)
+    wanted = int(_CHUNK_SECONDS * per_second)
+    chunk = min(max(wanted, _MIN_BATCHES * tokens), _MAX_BATCHES * tokens)
+    return Plan(tokens, chunk, padding)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A contiguous range of samples ``[first, end)``."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples that go through the model together.
+
+    ``samples`` are in dataset order, ``lengths`` are their tokens, all at least 1.
+    """
+
+    samples: IntArray
+    lengths: IntArray
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest sample."""
+        return int(self.lengths.max())
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens, padding not counted."""
+        return int(self.lengths.sum())
+
+    @property
+    def ragged(self) -> bool:
+        """Whether there is padding."""
+        return int(self.lengths.min()) != self.width
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the shorter and the longer half of the samples."""
+        order = np.argsort(self.lengths, kind="stable")
+        parts = (np.sort(part) for part in (order[: len(order) // 2], order[len(order) // 2 :]))
+        first, second = (Batch(self.samples[part], self.lengths[part]) for part in parts)
+        return first, second
+
+
+def chunks(offsets: npt.NDArray[Any], plan: Plan, first: int = 0) -> Iterator[Chunk]:
+    """Yield the chunks from sample ``first`` on, which must be a chunk's start.
+
+    Parameters
+    ----------
+    offsets
+        Boundaries of the samples in the flat tokens, int64 ``[n_samples + 1]``.
+    """
+    n_samples = len(offsets) - 1
+    while first < n_samples:
+        target = int(offsets[first]) + plan.chunk_tokens
+        end = int(np.searchsorted(offsets, target, side="right")) - 1
+        end = min(max(end, first + 1), n_samples, first + _MAX_CHUNK_SAMPLES)
+        yield Chunk(first, end)
+        first = end
+
+
+def batches(offsets: npt.NDArray[Any], chunk: Chunk, plan: Plan) -> list[Batch]:
+    """Cut a chunk into batches of at most ``plan.batch_tokens`` tokens, padding included.
+
+    Samples without a token are left out: there is nothing to run.
+    """
+    lengths = np.diff(offsets[chunk.first : chunk.end + 1]).astype(np.int64)
+    samples = np.arange(chunk.first, chunk.end, dtype=np.int64)
+    samples, lengths = samples[lengths > 0], lengths[lengths > 0]
+    order = np.argsort(-lengths, kind="stable")
+    found: list[Batch] = []
+    start = 0
+    while start < len(order):
+        width = int(lengths[order[start]])
+        end = min(len(order), start + max(1, plan.batch_tokens // width))
+        if plan.padding == "equal":
+            same = lengths[order[start:end]] == width
+            end = start + int(same.sum())
+        members = np.sort(order[start:end])
+        found.append(Batch(samples[members], lengths[members]))
+        start = end
+    return found
+
+
+def padded_ids(tokens: npt.NDArray[Any], offsets: npt.NDArray[Any], batch: Batch) -> IntArray:
+    """Return token ids ``[batch, width]``, each sample right-padded with its own last token.
+
+    The padding is a token that the model surely knows and that means nothing
+    special; what it is does not matter, for nothing looks at what comes after it.
+    """
+    ids = np.empty((len(batch.samples), batch.width), np.int64)
+    for row, (sample, length) in enumerate(zip(batch.samples, batch.lengths, strict=True)):
+        start = int(offsets[sample])
+        ids[row, :length] = tokens[start : start + length]
+        ids[row, length:] = ids[row, length - 1]
+    return ids

@@ -1,0 +1,239 @@
+"""Forward hooks that copy what is asked for into staging buffers, and end the pass early.
+
+A hook copies at once: some models change the tensor in place right after it
+(Falcon), and the copy is the conversion to the storage dtype anyway. On a GPU
+the copy stays on the device; a side stream then carries it to pinned memory
+while the next batch is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mistudio_ext.engine import statistics
+from mistudio_ext.engine.batches import Batch
+from mistudio_ext.engine.points import Point
+from mistudio_ext.engine.tracing import StopForward, hidden, pick
+
+
+@dataclass
+class Slot:
+    """Staging buffers for one batch: per hook ``[capacity, d]`` in the storage dtype.
+
+    ``host`` is CPU memory (pinned where there is a GPU), ``device`` the buffers on
+    the GPU or None. ``rows`` says how many rows of them are filled, ``batches`` with
+    which samples, in order.
+    """
+
+    host: list[Tensor]
+    device: list[Tensor] | None = None
+    vectors: Tensor | None = None
+    rows: int = 0
+    batches: list[Batch] = field(default_factory=list)
+    ready: Any = None
+
+    def clear(self) -> None:
+        """Make the slot empty again."""
+        self.rows = 0
+        self.batches.clear()
+        self.ready = None
+
+
+def make_slots(
+    count: int, capacity: int, widths: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> list[Slot]:
+    """Allocate staging buffers; memory that is never written is never resident."""
+    gpu = device.type == "cuda"
+
+    def buffers(where: torch.device, pinned: bool) -> list[Tensor]:
+        return [
+            torch.empty((capacity, d), dtype=dtype, device=where, pin_memory=pinned) for d in widths
+        ]
+
+    return [
+        Slot(
+            host=buffers(torch.device("cpu"), gpu),
+            device=buffers(device, False) if gpu else None,
+            vectors=torch.empty((len(widths), 9), dtype=torch.float64, pin_memory=True)
+            if gpu
+            else None,
+        )
+        for _ in range(count)
+    ]
+
+
+class Capture:
+    """Runs the model on batches and fills slots.
+
+    Parameters
+    ----------
+    model
+        The whole model; the points' module paths count from it.
+    runner
+        What is called: the model without its LM head.
+    points
+        The hook points, in the order of the arrays.
+    positions
+        ``all``, ``last`` or ``mean``.
+    device
+        Where the model is.
+    use_mask
+        Whether ragged batches get an attention mask.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        runner: nn.Module,
+        points: Sequence[Point],
+        positions: str,
+        device: torch.device,
+        use_mask: bool = False,
+    ) -> None:
+        self._runner = runner
+        self._points = list(points)
+        self._positions = positions
+        self._device = device
+        self._use_mask = use_mask
+        self._stream = new_stream(device) if device.type == "cuda" else None
+        self._pending = 0
+        self._slot: Slot | None = None
+        self._batch: Batch | None = None
+        self._shape = (0, 0)
+        self._gather: Tensor | None = None
+        self._handles = [self._hook(model, i, point) for i, point in enumerate(self._points)]
+
+    def close(self) -> None:
+        """Take the hooks off the model."""
+        for handle in self._handles:
+            handle.remove()
+
+    def forward(self, batch: Batch, ids: npt.NDArray[np.int64], slot: Slot) -> None:
+        """Run one batch and put what the hooks see behind what the slot already holds.
+
+        If the pass fails the slot is as it was before.
+
+        Parameters
+        ----------
+        ids
+            Token ids ``[batch, width]``, right-padded.
+        """
+        self._slot, self._batch = slot, batch
+        self._shape = (ids.shape[0], ids.shape[1])
+        self._pending = len(self._points)
+        self._gather = None
+        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(ids).to(self._device)}
+        if batch.ragged and self._use_mask:
+            inputs["attention_mask"] = self._real(ids.shape[1]).long()
+        try:
+            with torch.inference_mode():
+                self._runner(**inputs, use_cache=False)
+        except StopForward:
+            pass
+        finally:
+            self._slot = self._batch = self._gather = None
+        if self._pending:
+            missing = self._pending
+            raise RuntimeError(f"{missing} of {len(self._points)} hook points were not reached")
+        slot.rows += self._count(batch)
+        slot.batches.append(batch)
+
+    def finish(self, slot: Slot) -> None:
+        """Start carrying a filled slot from the GPU to the host; a CPU has nothing to do here."""
+        if self._stream is None or slot.device is None or slot.vectors is None:
+            return
+        done = new_event()
+        done.record(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._stream):
+            self._stream.wait_event(done)
+            for index, (source, target) in enumerate(zip(slot.device, slot.host, strict=True)):
+                filled = source[: slot.rows]
+                slot.vectors[index].copy_(statistics.measure_on_device(filled), non_blocking=True)
+                target[: slot.rows].copy_(filled, non_blocking=True)
+            slot.ready = new_event()
+            slot.ready.record(self._stream)
+
+    def _count(self, batch: Batch) -> int:
+        return batch.tokens if self._positions == "all" else len(batch.samples)
+
+    def _hook(self, model: nn.Module, index: int, point: Point) -> Any:
+        module = model.get_submodule(point.read.module)
+        read = point.read
+        store: Callable[[Any], None] = lambda value: self._store(index, value)  # noqa: E731
+        if read.side == "input":
+
+            def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+                if self._slot is not None:
+                    store(pick(kwargs if isinstance(read.key, str) else args, read.key))
+
+            return module.register_forward_pre_hook(before, with_kwargs=True)
+
+        def after(_: nn.Module, __: Any, output: Any) -> None:
+            if self._slot is not None:
+                store(pick(output, read.key))
+
+        return module.register_forward_hook(after)
+
+    def _store(self, index: int, value: Any) -> None:
+        x = hidden(value, self._shape)
+        slot, batch, point = self._slot, self._batch, self._points[index]
+        if x is None or slot is None or batch is None:
+            raise RuntimeError(f"{point.name} is not one row per token in this batch")
+        if point.read.scale != 1.0:
+            x = x * point.read.scale
+        target = (slot.host if slot.device is None else slot.device)[index][slot.rows :]
+        if self._positions == "all":
+            self._store_all(x, target, batch)
+        elif self._positions == "last":
+            rows = torch.arange(x.shape[0], device=x.device)
+            ends = torch.from_numpy(batch.lengths - 1).to(x.device)
+            target[: x.shape[0]].copy_(x[rows, ends])
+        else:
+            target[: x.shape[0]].copy_(self._mean(x, batch))
+        self._pending -= 1
+        if not self._pending:
+            raise StopForward
+
+    def _store_all(self, x: Tensor, target: Tensor, batch: Batch) -> None:
+        if not batch.ragged:
+            target[: batch.tokens].view(*x.shape).copy_(x)
+        elif x.device.type == "cpu":
+            row = 0
+            for sample, length in enumerate(batch.lengths.tolist()):
+                target[row : row + length].copy_(x[sample, :length])
+                row += length
+        else:
+            if self._gather is None:
+                real = np.arange(x.shape[1])[None, :] < batch.lengths[:, None]
+                self._gather = torch.from_numpy(np.flatnonzero(real)).to(x.device)
+            target[: batch.tokens].copy_(x.flatten(0, 1).index_select(0, self._gather))
+
+    def _mean(self, x: Tensor, batch: Batch) -> Tensor:
+        wide = x.float()
+        if batch.ragged:
+            wide = wide.masked_fill(~self._real(x.shape[1]).unsqueeze(-1), 0.0)
+        lengths = torch.from_numpy(batch.lengths).to(x.device, torch.float32)
+        return wide.sum(1) / lengths.unsqueeze(1)
+
+    def _real(self, width: int) -> Tensor:
+        """Return which positions hold a token, bool ``[batch, width]``."""
+        assert self._batch is not None
+        real = np.arange(width)[None, :] < self._batch.lengths[:, None]
+        return torch.from_numpy(real).to(self._device)
+
+
+def new_stream(device: torch.device) -> Any:
+    """Return a stream beside the one that computes."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def new_event() -> Any:
+    """Return an event that marks a place in a stream."""
+    return torch.cuda.Event()  # type: ignore[no-untyped-call]

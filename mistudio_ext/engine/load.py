@@ -1,0 +1,286 @@
+"""Weights on disk → a model in memory, in the format that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mistudio_ext.engine import families
+from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run, and what to tell the user about how it was loaded."""
+
+    model: Any
+    device: torch.device
+    dtype: torch.dtype
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+def choose_device(wanted: str | None) -> torch.device:
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such device (code ``no_such_device``).
+    """
+    if wanted in (None, "", "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(str(wanted))
+    except RuntimeError as error:
+        raise InvalidInputError(
+            f"'{wanted}' is not a device.",
+            code="no_such_device",
+            field="device",
+            hint="Use auto, cpu, cuda or cuda:0.",
+        ) from error
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ("cpu", "cuda") or (
+        device.type == "cuda" and (device.index or 0) >= count
+    ):
+        raise InvalidInputError(
+            f"There is no device '{wanted}' here.",
+            code="no_such_device",
+            field="device",
+            hint="Use auto or cpu." if not count else f"Use auto, cpu or cuda:0 to {count - 1}.",
+        )
+    return device
+
+
+def use_threads(threads: int | None) -> int:
+    """Let torch use ``threads`` CPU threads, or all that this process may run on."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = max(1, threads or allowed or 1)
+    torch.set_num_threads(count)
+    return count
+
+
+def read_config(path: Path, allow_remote_code: bool) -> Any:
+    """Return the model's config.
+
+    Raises
+    ------
+    InvalidInputError
+        ``not_a_model`` if the folder holds no config that transformers can read,
+        ``remote_code`` if the model needs code of its own and that is not allowed,
+        ``unsupported_model`` if it is no decoder-only language model.
+    """
+    from transformers import AutoConfig
+
+    if not (path / "config.json").is_file():
+        raise InvalidInputError(
+            f"{path} is not a model: it has no config.json.",
+            code="not_a_model",
+            field="path",
+            hint="Give the folder that save_pretrained wrote.",
+        )
+    try:
+        raw = json.loads((path / "config.json").read_text())
+        needs_code = "auto_map" in raw and not _known(raw.get("model_type"))
+    except (ValueError, AttributeError) as error:
+        raise InvalidInputError(
+            f"{path}/config.json cannot be read: {error}.", code="not_a_model", field="path"
+        ) from error
+    if needs_code and not allow_remote_code:
+        raise InvalidInputError(
+            f"This model ('{raw.get('model_type')}') runs code from its repository.",
+            code="remote_code",
+            field="path",
+            hint="If you trust its author, ask the administrator to set allow_remote_code.",
+        )
+    try:
+        config = AutoConfig.from_pretrained(
+            path, local_files_only=True, trust_remote_code=needs_code
+        )
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        raise InvalidInputError(
+            f"transformers does not know this model: {_one_line(error)}",
+            code="not_a_model",
+            field="path",
+            hint="A newer version of transformers may know it.",
+        ) from error
+    if reason := families.unsupported(config):
+        raise InvalidInputError(f"{reason}.", code="unsupported_model", field="path")
+    return config
+
+
+def meta_model(config: Any, allow_remote_code: bool = False) -> nn.Module:
+    """Return the model of a config without any weights, for counting and for its tree."""
+    with torch.device("meta"):
+        model: nn.Module = _class_for(config).from_config(
+            config, trust_remote_code=allow_remote_code
+        )
+        return model
+
+
+def load_model(
+    path: Path | str,
+    format: str = "fp32",
+    device: str | torch.device | None = "cpu",
+    allow_remote_code: bool = False,
+) -> LoadedModel:
+    """Load a model for inference.
+
+    Parameters
+    ----------
+    path
+        Folder with ``config.json`` and safetensors.
+    format
+        ``fp32``, ``bf16``, ``fp16``: dtype of the weights and of the computation.
+        ``q8``, ``q4``: bitsandbytes int8 and NF4, computing in the dtype of the
+        device (bfloat16 on a GPU, float32 on a CPU).
+    device
+        Where to put it; see :func:`choose_device`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder, the format or the weights will not do.
+    OutOfMemoryError
+        If the weights do not fit.
+    """
+    path = Path(path)
+    config = read_config(path, allow_remote_code)
+    target = device if isinstance(device, torch.device) else choose_device(device)
+    _check_safetensors(path)
+    options, dtype, warnings = _options(format, target, config)
+    try:
+        model, info = _class_for(config).from_pretrained(
+            path,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=allow_remote_code,
+            output_loading_info=True,
+            **options,
+        )
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemoryError(
+            f"The model does not fit into the memory of {target}.",
+            hint="Choose a smaller format (bf16, q8, q4) or another device.",
+        ) from error
+    except (OSError, ValueError, ImportError) as error:
+        raise InvalidInputError(
+            f"The model cannot be loaded as {format}: {_one_line(error)}",
+            code="cannot_load",
+            field="format" if format in ("q8", "q4") else "path",
+        ) from error
+    _check_complete(model, info)
+    if format == "fp16" and target.type == "cpu":
+        model = model.float()
+    if "device_map" not in options:
+        model = model.to(target)
+    model.eval()
+    model.requires_grad_(False)
+    return LoadedModel(model, target, dtype, warnings)
+
+
+def _options(
+    format: str, device: torch.device, config: Any
+) -> tuple[dict[str, Any], torch.dtype, tuple[tuple[str, str], ...]]:
+    """Return keywords for ``from_pretrained``, compute dtype, and warnings."""
+    place: dict[str, Any] = {"device_map": {"": str(device)}} if device.type == "cuda" else {}
+    if getattr(config, "quantization_config", None):
+        # Quantised by its publisher: it can only be loaded as it is.
+        place = {"device_map": {"": str(device)}}
+        return place, torch.bfloat16 if device.type == "cuda" else torch.float32, ()
+    if format == "fp16" and device.type == "cpu":
+        text = "float16 cannot be computed on a CPU at any useful speed; computing in float32."
+        return {"dtype": torch.float16}, torch.float32, (("fp16_on_cpu", text),)
+    if format in _DTYPES:
+        return {"dtype": _DTYPES[format], **place}, _DTYPES[format], ()
+    if format in ("q8", "q4"):
+        from transformers import BitsAndBytesConfig
+
+        compute = torch.bfloat16 if device.type == "cuda" else torch.float32
+        chosen: dict[str, Any] = (
+            {"load_in_8bit": True}
+            if format == "q8"
+            else {
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_use_double_quant": True,
+                "bnb_4bit_compute_dtype": compute,
+            }
+        )
+        quantised = BitsAndBytesConfig(**chosen)  # type: ignore[no-untyped-call]
+        where = {"device_map": {"": str(device)}}
+        return {"quantization_config": quantised, "dtype": compute, **where}, compute, ()
+    raise InvalidInputError(
+        f"A model cannot be loaded as {format!r} here.",
+        code="unsupported_format",
+        field="format",
+        hint="Choose fp32, bf16, fp16, q8 or q4.",
+    )
+
+
+def _class_for(config: Any) -> Any:
+    """Return the Auto class that reads a config: causal language model first."""
+    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    remote = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    named = (getattr(config, "architectures", None) or [""])[0]
+    masked = named.endswith(("ForMaskedLM", "ForPreTraining"))
+    if (config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not masked) or remote:
+        return AutoModelForCausalLM
+    return AutoModel
+
+
+def _known(model_type: Any) -> bool:
+    from transformers import CONFIG_MAPPING
+
+    return model_type in CONFIG_MAPPING
+
+
+def _check_safetensors(path: Path) -> None:
+    if any(path.glob("*.safetensors")):
+        return
+    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
+        raise InvalidInputError(
+            "The weights are pickled (.bin); such a file can run code when it is opened.",
+            code="unsafe_weights",
+            field="path",
+            hint="Choose a revision with safetensors, or save it again with save_pretrained.",
+        )
+    raise InvalidInputError(
+        f"{path} holds no weights (*.safetensors).", code="not_a_model", field="path"
+    )
+
+
+def _check_complete(model: Any, info: dict[str, Any]) -> None:
+    """Refuse a model whose weights are partly missing: it would run on random numbers."""
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    heads = {name for name, module in model.named_modules() if head is not None and module is head}
+    missing = [
+        key
+        for key in info.get("missing_keys", ())
+        if key.rpartition(".")[0] not in heads and "pooler" not in key
+    ]
+    mismatched = list(info.get("mismatched_keys", ()))
+    if missing or mismatched:
+        names = ", ".join(map(str, sorted([*missing, *mismatched])[:3]))
+        raise InvalidInputError(
+            f"{len(missing) + len(mismatched)} of the model's weights are missing or have "
+            f"another shape ({names}).",
+            code="incomplete_weights",
+            field="path",
+            hint="Download the model again, or check that config and weights belong together.",
+        )
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error.message if isinstance(error, MiStudioError) else error)
+    return " ".join(text.split())[:300]

@@ -1,0 +1,313 @@
+"""The conductor: from a spec to a finished extraction folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from mistudio_ext.engine import output, verify
+from mistudio_ext.engine.arrays import DTYPES
+from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
+from mistudio_ext.engine.capture import Capture, Slot, make_slots
+from mistudio_ext.engine.choose import choose_points
+from mistudio_ext.engine.load import LoadedModel, choose_device, load_model, use_threads
+from mistudio_ext.engine.memory import Budget
+from mistudio_ext.engine.points import Point
+from mistudio_ext.engine.request import Contexts, Request
+from mistudio_ext.engine.structure import (
+    Structure,
+    config_number,
+    discover,
+    parameter_count,
+    text_model,
+)
+from mistudio_ext.engine.writer import Writer
+from mistudio_ext.errors import (
+    CancelledError,
+    ExtractionError,
+    MiStudioError,
+)
+
+#: Staging buffers: one is filled, one is written, one absorbs the jitter between them.
+_SLOTS = 3
+
+
+class Report(Protocol):
+    """What the engine needs of a worker's reporter."""
+
+    def phase(self, name: str, message: str = "") -> None:
+        """Say that a new phase begins."""
+
+    def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
+        """Say how far the phase is; raises CancelledError when the job was cancelled."""
+
+    def warn(self, code: str, message: str) -> None:
+        """Add a warning."""
+
+
+def extract(raw: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Carry out one extraction, or go on with one that was interrupted.
+
+    Parameters
+    ----------
+    raw
+        The content of the worker's ``spec.json``.
+    report
+        Told about phases, progress and warnings.
+
+    Returns
+    -------
+    dict
+        ``n_samples``, ``n_tokens``, ``bytes``, ``timings``, ``hooks`` (name → shape), ``warnings``.
+
+    Raises
+    ------
+    InvalidInputError
+        For a hook that the model lacks (``no_such_hook``), before anything is written,
+        and for anything else in the spec that cannot be.
+    NoSpaceError
+        If the disk has no room for the arrays.
+    OutOfMemoryError
+        If the model or one single sample does not fit into memory.
+    CancelledError
+        If the user cancelled; what is finished stays and can be gone on with.
+    """
+    request = Request.read(raw)
+    if (found := output.finished(request)) is not None:
+        return _result(found)
+    manifest = output.Manifest(request)
+    try:
+        return _Extraction(request, manifest, report).run()
+    except CancelledError:
+        manifest.ended("cancelled", None)
+        raise
+    except MiStudioError as error:
+        manifest.ended("failed", error)
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        described = ExtractionError(f"{type(error).__name__}: {text}", code="internal_error")
+        manifest.ended("failed", described)
+        raise
+
+
+class _Extraction:
+    """One run: model in memory, folder open, batches going through."""
+
+    def __init__(self, request: Request, manifest: output.Manifest, report: Report) -> None:
+        self._request, self._manifest, self._report = request, manifest, report
+        self._warnings: list[dict[str, str]] = []
+        self._began = time.monotonic()
+
+    def run(self) -> dict[str, Any]:
+        request, report = self._request, self._report
+        contexts = Contexts.open(request.raw["tokenization"], request.spec.max_samples)
+        report.phase("loading model", f"Loading {request.raw['model'].get('name') or 'the model'}")
+        use_threads(request.threads)
+        loaded = load_model(
+            request.model_path,
+            request.format,
+            choose_device(request.spec.device),
+            request.allow_remote_code,
+        )
+        for code, message in loaded.warnings:
+            self._warn(code, message)
+        structure = discover(loaded.model)
+        chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
+        self._check_contexts(loaded, structure, contexts)
+        identity = output.identity_of(request, contexts, chosen)
+        plan = output.recorded_plan(request, identity)
+        go_on = plan is not None
+        if plan is None:
+            plan = self._plan(loaded, structure, contexts, chosen)
+        del structure  # It holds the traced tensors.
+        _drop_head(loaded.model)
+        load_s = time.monotonic() - self._began
+        started = output.start(request, contexts, chosen, plan, go_on=go_on)
+        try:
+            self._manifest.running(contexts, started)
+            report.phase("extracting", f"Extracting {len(chosen)} hook points")
+            extract_s, tokens = self._all_chunks(loaded, contexts, chosen, started)
+            self._note_values(started)
+            timings = {
+                "load_s": round(load_s, 3),
+                "extract_s": round(extract_s, 3),
+                "total_s": round(time.monotonic() - self._began, 3),
+                "tokens_per_s": round(tokens / extract_s, 1) if extract_s > 0 else 0.0,
+            }
+            return _result(self._manifest.done(started, timings, self._warnings))
+        finally:
+            started.close()
+
+    def _plan(
+        self,
+        loaded: LoadedModel,
+        structure: Structure,
+        contexts: Contexts,
+        chosen: Sequence[Point],
+    ) -> Plan:
+        rule: str = "plain"
+        if contexts.ragged:
+            rule = verify.padding_rule(loaded.model, structure, loaded.model.config)
+        itemsize = DTYPES[self._request.spec.dtype][1].itemsize
+        last = max((p.layer for p in chosen if p.layer is not None), default=None)
+        depth = len(structure.blocks) if last is None else last + 1
+        run = sum(parameter_count(block.module) for block in structure.blocks[:depth])
+        return make_plan(
+            device_type=loaded.device.type,
+            batch_tokens=self._request.spec.batch_tokens,
+            longest=contexts.longest,
+            row_bytes=sum(point.d for point in chosen) * itemsize,
+            flops_per_token=2.0 * run,
+            padding=rule,
+        )
+
+    def _check_contexts(
+        self, loaded: LoadedModel, structure: Structure, contexts: Contexts
+    ) -> None:
+        config = loaded.model.config
+        text = config.get_text_config() if hasattr(config, "get_text_config") else config
+        limit = config_number(text, "max_position_embeddings", "n_positions", "max_seq_len")
+        learned = _has_position_table(structure)
+        contexts.check(int(text.vocab_size), limit if learned else None)
+        if limit is not None and not learned and contexts.longest > limit:
+            self._warn(
+                "beyond_trained_context",
+                f"Contexts of {contexts.longest} tokens are longer than the {limit} that the "
+                "model was made for.",
+            )
+
+    def _all_chunks(
+        self,
+        loaded: LoadedModel,
+        contexts: Contexts,
+        chosen: Sequence[Point],
+        started: output.Started,
+    ) -> tuple[float, int]:
+        """Run what is left; return seconds and tokens of this run."""
+        spec, plan = self._request.spec, started.plan
+        slots = make_slots(
+            _SLOTS,
+            plan.batch_tokens,
+            [point.d for point in chosen],
+            DTYPES[spec.dtype][0],
+            loaded.device,
+        )
+        capture = Capture(
+            loaded.model,
+            text_model(loaded.model),
+            chosen,
+            spec.positions,
+            loaded.device,
+            plan.padding == "mask",
+        )
+        budget = Budget(plan.batch_tokens)
+        writer = Writer(
+            started.files, started.layout, started.journal, started.hashes, started.totals, slots
+        )
+        began = time.monotonic()
+        before = int(contexts.offsets[started.samples])
+        done = _Done(started.samples, before)
+        try:
+            self._progress(done, contexts)
+            for chunk in chunks(contexts.offsets, plan, started.samples):
+                for batch in batches(contexts.offsets, chunk, plan):
+                    slot = writer.acquire()
+                    self._one_batch(capture, budget, contexts, batch, slot)
+                    writer.submit(slot)
+                    done.samples += len(batch.samples)
+                    done.tokens += batch.tokens
+                    self._progress(done, contexts)
+                writer.end_chunk(chunk)
+                done.samples = chunk.end
+        finally:
+            capture.close()
+            writer.close()
+        writer.check()
+        if budget.halvings:
+            self._warn(
+                "batch_reduced",
+                f"Memory ran out {budget.halvings} times; batches were reduced to "
+                f"{budget.tokens} of {plan.batch_tokens} tokens.",
+            )
+        return time.monotonic() - began, done.tokens - before
+
+    def _one_batch(
+        self, capture: Capture, budget: Budget, contexts: Contexts, batch: Batch, slot: Slot
+    ) -> None:
+        def forward(part: Batch) -> None:
+            capture.forward(part, padded_ids(contexts.tokens, contexts.offsets, part), slot)
+
+        budget.run(batch, forward)
+        capture.finish(slot)
+
+    def _progress(self, done: _Done, contexts: Contexts) -> None:
+        if self._request.spec.positions == "all":
+            self._report.progress(done.tokens, contexts.n_tokens, "tokens")
+        else:
+            self._report.progress(done.samples, contexts.n_samples, "samples")
+
+    def _note_values(self, started: output.Started) -> None:
+        for file, total in zip(started.files, started.totals, strict=True):
+            if total.infinite and file.dtype == "float16":
+                self._warn(
+                    "float16_overflow",
+                    f"{file.hook}: {total.infinite} values are too large for float16 and were "
+                    "stored as inf; use bfloat16 or float32.",
+                )
+            elif total.non_finite:
+                self._warn("non_finite", f"{file.hook}: {total.non_finite} values are inf or nan.")
+
+    def _warn(self, code: str, message: str) -> None:
+        self._warnings.append({"code": code, "message": message})
+        self._report.warn(code, message)
+
+
+class _Done:
+    """Samples and tokens that went through the model."""
+
+    def __init__(self, samples: int, tokens: int) -> None:
+        self.samples, self.tokens = samples, tokens
+
+
+def _has_position_table(structure: Structure) -> bool:
+    """Return whether positions are looked up in a table, which has an end."""
+    for call in structure.trace.calls:
+        name = type(call.module).__name__
+        if call is not structure.embedding and "Embedding" in name and call.output is not None:
+            weight = getattr(call.module, "weight", None)
+            if isinstance(weight, torch.Tensor) and weight.dim() == 2:
+                return True
+    return any(
+        type(call.module).__name__ == "Embedding" and call is not structure.embedding
+        for call in structure.trace.calls
+    )
+
+
+def _drop_head(model: Any) -> None:
+    """Free the LM head: no hook point needs it, and it can be the largest matrix of all."""
+    runner = text_model(model)
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    inside = set(map(id, runner.modules()))
+    for path, module in list(model.named_modules()):
+        if head is not None and module is head and id(module) not in inside:
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, torch.nn.Identity())
+
+
+def _result(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "n_samples": manifest["n_samples"],
+        "n_tokens": manifest["n_tokens"],
+        "bytes": sum(entry["bytes"] for entry in manifest["files"].values()),
+        "timings": manifest["timings"],
+        "hooks": {
+            entry["hook"]: entry["shape"]
+            for entry in manifest["files"].values()
+            if entry.get("hook")
+        },
+        "warnings": manifest["warnings"],
+    }

@@ -1,0 +1,163 @@
+"""Statistics of an array in one pass, mergeable from chunk to chunk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: A value counts as sparse if its magnitude is below this.
+SPARSITY_THRESHOLD = 0.01
+#: Elements of a block: stays in the L2 cache, and below the size where torch starts threads.
+_BLOCK = 32768
+
+
+@dataclass
+class Statistics:
+    """Sums over the finite values that were stored.
+
+    ``sumsq`` is the sum of squares, ``sum_norm`` the sum of the rows' Euclidean
+    norms, ``n_below`` the number of values with ``|x| < SPARSITY_THRESHOLD``,
+    ``non_finite`` counts inf and nan together, ``infinite`` the infs.
+    """
+
+    n: int = 0
+    rows: int = 0
+    sum: float = 0.0
+    sumsq: float = 0.0
+    sum_norm: float = 0.0
+    max_abs: float = 0.0
+    n_below: int = 0
+    non_finite: int = 0
+    infinite: int = 0
+
+    def add(self, other: Statistics) -> None:
+        """Add what another part of the same array gave."""
+        self.max_abs = max(self.max_abs, other.max_abs)
+        for name in ("n", "rows", "sum", "sumsq", "sum_norm", "n_below", "non_finite", "infinite"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data for the journal."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read what :meth:`to_dict` gave."""
+        return cls(**data)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the statistics of the manifest; all None where there is no finite value."""
+        known = self.n > 0
+        mean = self.sum / self.n if known else None
+        variance = max(0.0, self.sumsq / self.n - mean * mean) if known and mean is not None else 0
+        return {
+            "mean": mean,
+            "std": math.sqrt(variance) if known else None,
+            "mean_norm": self.sum_norm / self.rows if self.rows else None,
+            "max_abs": self.max_abs if known else None,
+            "sparsity": self.n_below / self.n if known else None,
+            "sparsity_threshold": SPARSITY_THRESHOLD,
+            "non_finite": self.non_finite,
+        }
+
+
+def measure(values: Tensor) -> Statistics:
+    """Return the statistics of rows in CPU memory.
+
+    Parameters
+    ----------
+    values
+        ``[n, d]`` in the storage dtype. Sums are taken in float32 over blocks that
+        fit into the cache and in float64 over the blocks.
+
+    Notes
+    -----
+    Single-threaded on purpose: this runs beside the forward pass, whose threads
+    must not wait for it.
+    """
+    total = Statistics()
+    n, d = values.shape
+    step = max(1, _BLOCK // max(1, d))
+    block = torch.empty((step, d), dtype=torch.float32)
+    absolute, below = np.empty((step, d), np.float32), np.empty((step, d), np.bool_)
+    for start in range(0, n, step):
+        part = values[start : start + step]
+        rows = len(part)
+        block[:rows].copy_(part)
+        x = block[:rows].numpy()
+        squares = np.einsum("ij,ij->i", x, x)
+        energy = float(squares.sum(dtype=np.float64))
+        if not math.isfinite(energy):
+            total.add(_careful(x))
+            continue
+        size, small = absolute[:rows], below[:rows]
+        np.abs(x, out=size)
+        np.less(size, SPARSITY_THRESHOLD, out=small)
+        total.n += rows * d
+        total.rows += rows
+        total.sum += float(x.sum())
+        total.sumsq += energy
+        total.sum_norm += float(np.sqrt(squares).sum(dtype=np.float64))
+        total.max_abs = max(total.max_abs, float(size.max(initial=0.0)))
+        total.n_below += int(np.count_nonzero(small))
+    return total
+
+
+def _careful(x: np.ndarray[Any, np.dtype[np.float32]]) -> Statistics:
+    """Return the statistics of a block whose float32 sums overflow or that is not all finite."""
+    wide = x.astype(np.float64)
+    finite = np.isfinite(wide)
+    kept = np.where(finite, wide, 0.0)
+    whole = finite.all(axis=1)
+    return Statistics(
+        n=int(finite.sum()),
+        rows=int(whole.sum()),
+        sum=float(kept.sum()),
+        sumsq=float((kept * kept).sum()),
+        sum_norm=float(np.sqrt((kept[whole] ** 2).sum(axis=1)).sum()),
+        max_abs=float(np.abs(kept).max(initial=0.0)),
+        n_below=int(((np.abs(kept) < SPARSITY_THRESHOLD) & finite).sum()),
+        non_finite=int((~finite).sum()),
+        infinite=int(np.isinf(wide).sum()),
+    )
+
+
+def measure_on_device(values: Tensor) -> Tensor:
+    """Return the statistics of rows on a GPU, as float64 ``[9]``, without waiting for them.
+
+    The order is that of :class:`Statistics`' fields; see :func:`from_vector`.
+    """
+    x = values.float()
+    finite = torch.isfinite(x)
+    kept = torch.where(finite, x, torch.zeros((), device=x.device))
+    whole = finite.all(dim=1)
+    norms = torch.linalg.vector_norm(kept, dim=1, dtype=torch.float64)
+    size = kept.abs()
+    count = finite.sum(dtype=torch.float64)
+    total = torch.tensor(float(x.numel()), dtype=torch.float64, device=x.device)
+    return torch.stack(
+        [
+            count,
+            whole.sum(dtype=torch.float64),
+            kept.sum(dtype=torch.float64),
+            (norms * norms).sum(),
+            (norms * whole).sum(),
+            size.amax().double(),
+            ((size < SPARSITY_THRESHOLD) & finite).sum(dtype=torch.float64),
+            total - count,
+            torch.isinf(x).sum(dtype=torch.float64),
+        ]
+    )
+
+
+def from_vector(vector: Tensor) -> Statistics:
+    """Read what :func:`measure_on_device` gave, once it is in CPU memory."""
+    n, rows, total, sumsq, norms, top, below, bad, infinite = vector.tolist()
+    return Statistics(
+        int(n), int(rows), total, sumsq, norms, top, int(below), int(bad), int(infinite)
+    )

@@ -1,0 +1,245 @@
+"""From staging buffers to files, in background threads that the forward pass never waits for.
+
+Two threads, so that the disk's own slowness (``fdatasync``) does not hold up the
+copying: one takes filled slots, measures them and writes them in place; the
+other finishes chunks: it reads the chunk back from the page cache in order,
+adds it to the checksums, waits for the disk, and only then writes the journal.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xxhash
+
+from mistudio_ext.engine import statistics
+from mistudio_ext.engine.arrays import ArrayFile, no_space, read_buffer
+from mistudio_ext.engine.batches import Batch, Chunk
+from mistudio_ext.engine.capture import Slot
+from mistudio_ext.engine.journal import Entry, Journal
+from mistudio_ext.engine.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a sample's rows go.
+
+    ``positions`` other than ``all`` take one row per sample; else ``packed`` puts
+    samples one after the other and ``padded`` gives each ``context`` rows.
+    """
+
+    layout: str
+    positions: str
+    context: int
+    offsets: npt.NDArray[Any]
+
+    def row(self, sample: int) -> int:
+        """Return the first row of a sample (also of the one past the last)."""
+        if self.positions != "all":
+            return sample
+        return int(self.offsets[sample]) if self.layout == "packed" else sample * self.context
+
+    def runs(self, batch: Batch) -> list[tuple[int, int]]:
+        """Return ``(first row in the file, rows)`` of a batch, neighbours joined."""
+        runs: list[tuple[int, int]] = []
+        for sample, length in zip(batch.samples.tolist(), batch.lengths.tolist(), strict=True):
+            first, count = self.row(sample), length if self.positions == "all" else 1
+            if runs and runs[-1][0] + runs[-1][1] == first:
+                runs[-1] = (runs[-1][0], runs[-1][1] + count)
+            else:
+                runs.append((first, count))
+        return runs
+
+
+class Writer:
+    """Takes filled slots, writes them, and journals finished chunks.
+
+    Parameters
+    ----------
+    files
+        One array file per hook, open.
+    hashes
+        Running ``xxh3_128`` of each file, fed with the header and all rows before
+        the first chunk to come.
+    totals
+        Statistics of the rows before the first chunk to come; added to.
+    slots
+        The staging buffers; at most these are in flight.
+    committed
+        Called from the background with ``(samples, tokens)`` after each chunk.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[ArrayFile],
+        layout: Layout,
+        journal: Journal,
+        hashes: Sequence[Any],
+        totals: Sequence[Statistics],
+        slots: Sequence[Slot],
+        committed: Callable[[int, int], None] = lambda samples, tokens: None,
+    ) -> None:
+        self._files, self._layout, self._journal = list(files), layout, journal
+        self._hashes, self._totals = list(hashes), list(totals)
+        self._committed = committed
+        self._error: BaseException | None = None
+        self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        for slot in slots:
+            self._free.put(slot)
+        self._filled: queue.SimpleQueue[Slot | Chunk | None] = queue.SimpleQueue()
+        # At most two finished chunks wait for the disk: what a crash can cost is bounded.
+        self._finished: queue.Queue[tuple[Chunk, list[Statistics]] | None] = queue.Queue(2)
+        self._threads = [
+            threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
+            for work, name in ((self._write, "mistudio-writer"), (self._commit, "mistudio-commit"))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def acquire(self) -> Slot:
+        """Return an empty slot; waits only if the disk is slower than the model.
+
+        Raises
+        ------
+        NoSpaceError, OSError
+            What went wrong in the background.
+        """
+        while True:
+            self.check()
+            try:
+                slot = self._free.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            slot.clear()
+            return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Return a slot that was not filled."""
+        self._free.put(slot)
+
+    def submit(self, slot: Slot) -> None:
+        """Hand over a filled slot."""
+        self._filled.put(slot)
+
+    def end_chunk(self, chunk: Chunk) -> None:
+        """Say that all slots of a chunk were handed over."""
+        self._filled.put(chunk)
+
+    def close(self) -> None:
+        """Finish what was handed over and stop the threads; errors are raised by :meth:`check`."""
+        self._filled.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def check(self) -> None:
+        """Raise what went wrong in the background, if anything did."""
+        if self._error is None:
+            return
+        if isinstance(self._error, OSError) and self._error.errno in (errno.ENOSPC, errno.EDQUOT):
+            folder = self._files[0].path.parent
+            raise no_space(folder, sum(file.size for file in self._files)) from self._error
+        raise self._error
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it is raised in the other thread, by check()
+            self._error = self._error or error
+            if work == self._write:
+                self._finished.put(None)
+            else:
+                while self._finished.get() is not None:
+                    pass  # Let the writing thread go on to its end; nothing is journalled.
+
+    def _write(self) -> None:
+        parts = [Statistics() for _ in self._files]
+        while (item := self._filled.get()) is not None:
+            if isinstance(item, Chunk):
+                self._finished.put((item, parts))
+                parts = [Statistics() for _ in self._files]
+                continue
+            if item.ready is not None:
+                item.ready.synchronize()
+            self._write_slot(item, parts)
+            self._free.put(item)
+        self._finished.put(None)
+
+    def _write_slot(self, slot: Slot, parts: list[Statistics]) -> None:
+        runs = [run for batch in slot.batches for run in self._layout.runs(batch)]
+        for index, (file, rows) in enumerate(zip(self._files, slot.host, strict=True)):
+            filled = rows[: slot.rows]
+            parts[index].add(
+                statistics.measure(filled)
+                if slot.vectors is None
+                else statistics.from_vector(slot.vectors[index])
+            )
+            data = memoryview(filled.view(torch.uint8).numpy().reshape(-1))  # type: ignore[arg-type]
+            start = 0
+            for first, count in runs:
+                size = count * file.row_bytes
+                file.write(data[start : start + size], first)
+                start += size
+
+    def _commit(self) -> None:
+        buffer = read_buffer()
+        while (item := self._finished.get()) is not None:
+            chunk, parts = item
+            first, end = self._layout.row(chunk.first), self._layout.row(chunk.end)
+            files: dict[str, dict[str, Any]] = {}
+            for file, running, total, part in zip(
+                self._files, self._hashes, self._totals, parts, strict=True
+            ):
+                piece = xxhash.xxh3_64()
+                for data in file.read(first, end, buffer):
+                    piece.update(data)
+                    running.update(data)
+                total.add(part)
+                files[file.path.name] = {"checksum": piece.hexdigest(), "stats": part.to_dict()}
+            for file in self._files:
+                file.sync()
+            tokens = int(self._layout.offsets[chunk.end])
+            self._journal.append(Entry(chunk.end, tokens, files))
+            self._committed(chunk.end, tokens)
+
+
+def verified(
+    files: Sequence[ArrayFile], layout: Layout, entries: Sequence[Entry]
+) -> tuple[list[Entry], list[Any], list[Statistics]]:
+    """Re-read what an earlier run journalled and keep the part whose checksums hold.
+
+    Returns
+    -------
+    tuple
+        The entries that hold, and per file the running ``xxh3_128`` and the
+        statistics up to there.
+    """
+    buffer = read_buffer()
+    hashes = [xxhash.xxh3_128(file.header) for file in files]
+    totals = [Statistics() for _ in files]
+    kept: list[Entry] = []
+    first = 0
+    for entry in entries:
+        grown = [running.copy() for running in hashes]
+        intact = True
+        for file, running in zip(files, grown, strict=True):
+            piece = xxhash.xxh3_64()
+            for data in file.read(layout.row(first), layout.row(entry.samples), buffer):
+                piece.update(data)
+                running.update(data)
+            known = entry.files.get(file.path.name, {})
+            intact = intact and known.get("checksum") == piece.hexdigest()
+        if not intact:
+            break
+        hashes, first = grown, entry.samples
+        kept.append(entry)
+        for file, total in zip(files, totals, strict=True):
+            total.add(Statistics.from_dict(entry.files[file.path.name]["stats"]))
+    return kept, hashes, totals
