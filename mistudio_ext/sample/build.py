@@ -41,7 +41,7 @@ be checked against the truth.
 |---|---|---|
 | `text` | the document | never |
 | `kind` | story, dialogue, letter, diary, recipe, list, facts, code or arithmetic | never |
-| `protagonist` | whom the document is about (the writer of a letter or a diary) | it is about nobody |
+| `protagonist` | whom it is about (the writer of a letter or a diary) | it is about nobody |
 | `pronoun` | how the text refers to the protagonist: she, he, they (two people) or I | no pronoun |
 | `sentiment` | how it ends: positive, negative or neutral | it tells no story |
 | `place` | where it is set | it is set nowhere |
@@ -51,8 +51,8 @@ The labels are true by construction:
 
 - In a text whose `pronoun` is *she*, nobody is *he*, *him* or *his*, and the other way round.
 - The last feeling that a text names decides `sentiment`; each feeling belongs to one sentiment.
-- The weekday of a dated diary entry is the right one, sums are right, and each Python program prints
-  what its comments say.
+- The weekday of a dated diary entry is the right one, sums are right, and each Python program
+  prints what its comments say.
 - Countries, elements, animals and planets are real; people, towns and landmarks are invented.
 
 No text occurs twice, neither within a split nor across the splits. To write the files again:

@@ -64,7 +64,7 @@ def _problem(draw: Draw) -> Document:
     person, noun = draw.pick(PEOPLE), draw.pick(_GOODS)
     have = draw.between(2, 60)
     lines = [f"{person.name} has {count(have, noun)}."]
-    sums = []
+    sums: list[str] = []
     for _ in range(draw.pick((1, 1, 2, 3))):
         verb, sign = draw.pick(_VERBS)
         if sign == "-" and have < 2:
@@ -136,12 +136,12 @@ def _loop(draw: Draw) -> list[str]:
     low, size, step = draw.between(0, 9), draw.between(3, 7), draw.between(1, 5)
     values = list(range(low, low + size * step, step))
     out = draw.pick(("squares", "results", "values", "numbers"))
-    power = draw.pick((("i * i", lambda i: i * i), ("2 * i", lambda i: 2 * i)))
+    square = draw.chance(0.5)
     return [
         f"{out} = []",
         f"for i in range({low}, {low + size * step}, {step}):",
-        f"    {out}.append({power[0]})",
-        f"print({out})  # {[power[1](i) for i in values]}",
+        f"    {out}.append({'i * i' if square else '2 * i'})",
+        f"print({out})  # {[i * i if square else 2 * i for i in values]}",
         f"print(len({out}))  # {size}",
     ]
 

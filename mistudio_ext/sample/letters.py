@@ -4,7 +4,8 @@ import datetime as dt
 
 from .grammar import Draw, capital, count, expand, number_word
 from .stories import Document, Scene, scene
-from .words import NEIGHBOURS, SURNAMES
+from .things import NEIGHBOURS
+from .words import SURNAMES
 
 _LETTER_OPENINGS = (
     "[Thank you for your letter|Thank you for the parcel|Your card arrived on {weekday}]. [It made "
@@ -15,11 +16,11 @@ _LETTER_OPENINGS = (
     "any other, and yet it is not].",
 )
 _LETTER_NEWS = (
-    "[Last week|On {weekday}|Yesterday] I met {friend2} {at1}. We talked about [old times|the price "
-    "of bread|you, of course|the new railway].",
+    "[Last week|On {weekday}|Yesterday] I met {friend2} {at1}. We talked about [old times|the "
+    "price of bread|you, of course|the new railway].",
     "{Weather} [From my window I can hear {sound}|At night I listen to {sound}].",
-    "Your {elder} has given me {a:object}, and I carry it everywhere. [Do you remember it?|It still "
-    "smells of your kitchen.|I polish it every Sunday.]",
+    "Your {elder} has given me {a:object}, and I carry it everywhere. [Do you remember it?|It "
+    "still smells of your kitchen.|I polish it every Sunday.]",
     "I have begun to learn {skill}. My teacher, {helper}, says that I [have no talent but good "
     "manners|am doing well|should practise more].",
     "We now have {a:pet}. Its name is {petname}, and it sleeps [on my bed|in the kitchen|in an old "
@@ -39,7 +40,7 @@ _LETTER_ENDS = {
     ),
     "negative": (
         "I must tell you that [the {thing} is lost|I have lost my post at {site2}|{petname} ran "
-        "away and never came back]. I am very {feeling}.",
+        "away and never came back]. I am {feeling}.",
         "Since you left, nothing here is as it was. I am {feeling}.",
     ),
     "neutral": (
@@ -61,8 +62,8 @@ _DIARY_LINES = (
     "Practised {skillnoun} for an hour. [Better than yesterday|No progress|My fingers ache].",
     "Lunch: soup and {a:treat}.",
     "Our {pet} {petname} [ate my pencil|slept all day|caught a cold|escaped and came back].",
-    "[Rain|Wind|Sunshine|Fog] after {smallage} o'clock. [Stayed in|Went out all the same|Mended the "
-    "{thing}].",
+    "[Rain|Wind|Sunshine|Fog] after {smallage} o'clock. [Stayed in|Went out all the same|Mended "
+    "the {thing}].",
 )
 _DIARY_ENDS = {
     "positive": ("A good day. I am {feeling}.", "{Friend} has said yes! I am {feeling}."),
@@ -227,10 +228,10 @@ def biography(draw: Draw) -> Document:
     died = facts.year + draw.between(45, 95)
     trade, work = draw.pick(_TRADES)
     template = (
-        "{Name} ({year}-{died}) was {a:trade} from {place}. [{She} is remembered for {work}.|{Hers} "
-        "best-known work is {work}.] [{She} grew up in {town2}, where {hers} {elder} taught {her} "
-        "{skill}.|] [{She} had {children} and lived to the age of {lived}.|{She} died in {died}, at "
-        "the age of {lived}.]"
+        "{Name} ({year}-{died}) was {a:trade} from {place}. [{She} is remembered for "
+        "{work}.|{Hers} best-known work is {work}.] [{She} grew up in {town2}, where {hers} "
+        "{elder} {her} {skill}.|] [{She} had {children} and lived to the age of {lived}.|{She} "
+        "died in {died}, at the age of {lived}.]"
     )
     slots = slots | {
         "name": name,

@@ -105,8 +105,8 @@ MORE_PLOTS: dict[str, Plot] = {
         events=(
             (
                 "In the second week a ball rolled up to {hers} feet {at1}. {She} kicked it back.",
-                "{Helper} lent {her} a book about [whales|the stars|lost cities|famous inventions], "
-                "and {she} read it {number} times.",
+                "{Helper} lent {her} a book about [whales|the stars|lost cities|famous "
+                "inventions], and {she} read it {number} times.",
             ),
             (
                 "One {daytime} somebody asked about the {thing}. {Name} explained where it came "
@@ -141,8 +141,8 @@ MORE_PLOTS: dict[str, Plot] = {
         start=(
             "Behind the house there was a piece of bare ground, and {name} decided to make a "
             "garden of it. {Helper} gave {her} {number} [seeds|bulbs|cuttings].",
-            "{Hers} {elder} had always grown [roses|beans|melons|sunflowers] {at1}. Now it was up to "
-            "{name} to look after them.",
+            "{Hers} {elder} had always grown [roses|beans|melons|sunflowers] behind the house. Now "
+            "it was up to {name} to look after them.",
         ),
         events=(
             (
@@ -196,7 +196,7 @@ MORE_PLOTS: dict[str, Plot] = {
             (
                 "They went there at dusk and counted aloud: one, two, three. Under the last step "
                 "was a flat stone.",
-                "In the archive {at2} {she} read old newspapers for {number} days, until {hers} "
+                "In the town archive {she} read old newspapers for {number} days, until {hers} "
                 "fingers were black.",
             ),
             (
@@ -248,7 +248,7 @@ PAIR_STORY: tuple[tuple[str, ...], ...] = (
     (
         '"[Take turns|Toss a coin|Sleep on it|Think of the others]," said {helper}. They looked at '
         "each other.",
-        "{Weather} They sat {at2}, shared {a:treat}, and made a plan.",
+        "They sat {at2}, shared {a:treat}, and made a plan.",
         "Then somebody came running from {site2} with news, and they forgot what they had been "
         "doing.",
     ),

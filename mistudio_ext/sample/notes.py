@@ -3,7 +3,8 @@
 from .grammar import Draw, article, capital, count, expand, joined, number_word, plural
 from .letters import biography
 from .stories import Document, scene
-from .words import KEEPSAKES, LANDS, PEOPLE, WEEKDAYS
+from .things import KEEPSAKES
+from .words import LANDS, PEOPLE, WEEKDAYS
 from .world import (
     ANIMALS,
     COUNTRIES,
@@ -221,8 +222,8 @@ def _world_note(draw: Draw) -> str:
         slots["legs"] = f"{number_word(legs)} legs" if legs else "no legs"
         youth = "A young {animal} is called {a:young}." if young else ""
         return expand(
-            "[{A:animal} is {a:group} with {legs}.|{A:animal} has {legs} and eats {food}.|{A:animal} "
-            f"is {{a:group}}. It lives in {{home}} and eats {{food}}. {youth}]",
+            "[{A:animal} is {a:group} with {legs}.|{A:animal} has {legs} and eats {food}.|"
+            "{A:animal} is {a:group}. It lives in {home} and eats {food}. " + youth + "]",
             slots,
             draw,
         )

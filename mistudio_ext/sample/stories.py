@@ -4,18 +4,14 @@ from dataclasses import dataclass
 
 from .grammar import Draw, expand, joined
 from .more_plots import MORE_PLOTS, PAIR_ENDS, PAIR_STORY
-from .plots import CLOSINGS, DATED_OPENINGS, OPENINGS, PLOTS, SCENERY, SEQUELS, TALKS
+from .plots import PLOTS
+from .scenes import CLOSINGS, DATED_OPENINGS, OPENINGS, SCENERY, SEQUELS, TALKS
+from .things import FRAGILE, KEEPSAKES, NEIGHBOURS, PETS, RELATIVES, SKILLS
 from .words import (
     FEELINGS,
-    FRAGILE,
-    KEEPSAKES,
     LANDS,
     MONTHS,
-    NEIGHBOURS,
     PEOPLE,
-    PETS,
-    RELATIVES,
-    SKILLS,
     WEEKDAYS,
     Person,
 )
@@ -154,7 +150,7 @@ def story(draw: Draw) -> Document:
         facts = Scene(facts.person, facts.place, facts.sentiment, first.year, facts.slots)
     text = "\n\n".join(paragraphs)
     if draw.chance(0.3):
-        title = draw.pick(("The {Object}", "{Name} of {Place}", "{A:season} in {Place}"))
+        title = draw.pick(("{Name} and {Friend}", "{Name} of {Place}", "{A:season} in {Place}"))
         text = f"{expand(title, facts.slots, draw)}\n\n{text}"
     return Document(
         text=text,
@@ -211,7 +207,7 @@ def _pair_story(draw: Draw) -> Document:
     name = joined([facts.person.name, facts.slots["friend2"]])
     slots = facts.slots | {"name": name, "she": "they", "her": "them", "hers": "their"}
     stages = [draw.pick(stage) for stage in (*PAIR_STORY, PAIR_ENDS[facts.sentiment])]
-    stages.insert(1, draw.pick(("{Weather}", "That was in the {land} of {place}.", "")))
+    stages.insert(1, draw.pick(("{Weather}", "Everybody knew them.", "")))
     sentences = [_tell(stage, slots, draw) for stage in stages]
     text = " ".join(sentence for sentence in sentences if sentence)
     return Document(
