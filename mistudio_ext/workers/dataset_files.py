@@ -12,7 +12,7 @@ import lzma
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -96,6 +96,8 @@ class DataFile:
         Column types that the dataset card gives, if it does.
     scratch
         Folder for what the reader leaves behind.
+    fetch
+        Brings the file to ``path`` before it is read, if it is not there.
     """
 
     path: Path
@@ -103,6 +105,7 @@ class DataFile:
     options: dict[str, Any] = field(default_factory=dict)
     features: Any = None
     scratch: Path | None = None
+    fetch: Callable[[], object] | None = None
 
     def estimated_bytes(self) -> int:
         """Return about how many bytes of Arrow the file becomes."""
@@ -120,6 +123,8 @@ class DataFile:
 
     def known_rows(self) -> int | None:
         """Return the number of rows where the file tells it, or its lines do."""
+        if self.fetch is not None:
+            return None
         if self.reader == "parquet":
             try:
                 import pyarrow.parquet as pq
@@ -145,6 +150,8 @@ class DataFile:
         InvalidInputError
             ``broken_file``, naming the file and, where known, the line.
         """
+        if self.fetch is not None:
+            self.fetch()
         if self.path.stat().st_size == 0:
             return
         try:

@@ -84,23 +84,32 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         dataset of token ids (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
-    guard = DiskGuard(Path(spec["data_dir"]), int(spec.get("disk_reserve_bytes") or 0))
+    reserve = int(spec.get("disk_reserve_bytes") or 0)
+    guard = DiskGuard(Path(spec["data_dir"]), reserve)
     temporary = DataFolder(Path(spec["data_dir"])).temporary
     report.phase("reading", f"Looking at {request.name}")
     with (
         scratch_folder(temporary / f"{request.id}-scratch") as scratch,
         making(temporary / request.id, request.path) as folder,
     ):
-        source = _open(request, scratch, guard, report)
+        source = _open(request, scratch, reserve, report)
         splits = _write(source, request, folder, guard, report)
         return _finish(folder, splits, request, source)
 
 
-def _open(request: Request, scratch: Path, guard: DiskGuard, report: Reporter) -> Source:
+def _open(request: Request, scratch: Path, reserve_bytes: int, report: Reporter) -> Source:
     if request.source == "hub":
-        from mistudio_ext.workers.hub_datasets import open_repository
+        from mistudio_ext.workers.hub_datasets import HubRequest, open_repository
 
-        return open_repository(request, scratch, guard, report)
+        wanted = HubRequest(
+            repo_id=request.repo_id or "",
+            config=request.config,
+            revision=request.revision,
+            splits=request.splits,
+            max_rows=request.max_rows,
+            endpoint=request.endpoint,
+        )
+        return open_repository(wanted, scratch, reserve_bytes, report)
     if request.source_path is None:
         raise InvalidInputError("No file or folder was given.", code="no_path", field="path")
     return open_path(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.model_folder import fingerprint, open_model
 
 if TYPE_CHECKING:
@@ -38,13 +37,12 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     if model["source"] == "hub":
         from mistudio_ext.workers.hub_models import fetch_model
 
-        guard = DiskGuard(Path(spec["data_dir"]), int(spec.get("disk_reserve_bytes") or 0))
         path, revision = fetch_model(
             model["repo_id"],
             model.get("revision"),
             endpoint=model.get("endpoint"),
             with_code=allow_remote_code,
-            guard=guard,
+            reserve_bytes=int(spec.get("disk_reserve_bytes") or 0),
             report=report,
         )
     elif model.get("source_path"):

@@ -1,4 +1,4 @@
-"""Is this folder a model, is it whole, and which model is it?"""
+"""Checks that a folder is a model and is whole, and says which model it is."""
 
 from __future__ import annotations
 
