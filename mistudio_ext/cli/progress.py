@@ -29,7 +29,9 @@ def describe(job: dict[str, Any]) -> str:
     parts = [f"{job['target']['name']}: {job['phase'] or job['state']}"]
     unit = job["unit"]
     if job["total"]:
-        parts.append(f"{job['progress']:.0%} ({number(job['done'])} of {number(job['total'])} {unit})")
+        parts.append(
+            f"{job['progress']:.0%} ({number(job['done'])} of {number(job['total'])} {unit})"
+        )
     elif job["done"]:
         parts.append(f"{number(job['done'])} {unit}")
     if job["rate"]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from mistudio_ext.jobs.running import RunningJob, absorb
 _log = logging.getLogger(__name__)
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
+
+#: Command that runs one job.
+WORKER = (sys.executable, "-m", "mistudio_ext.workers")
 
 #: Seconds between looks at running workers' events: at most ten messages a second per job.
 TICK_S = 0.1
@@ -51,6 +55,8 @@ class JobManager:
         How many jobs may run at the same time, over all managers of the folder.
     cancel_grace_s
         Seconds that a worker has to stop by itself before it is killed.
+    worker
+        Command of a worker process; the job's folder is added.
     """
 
     def __init__(
@@ -61,12 +67,14 @@ class JobManager:
         *,
         max_running: int = 3,
         cancel_grace_s: float = 5.0,
+        worker: Sequence[str] = WORKER,
     ) -> None:
         self._catalog = catalog
         self._bus = bus
         self._root = root
         self._max_running = max_running
         self._grace_s = cancel_grace_s
+        self._worker = worker
         self._kinds: dict[str, JobKind] = {}
         self._running: dict[str, RunningJob] = {}
         self._secrets: dict[str, dict[str, str]] = {}
@@ -309,7 +317,7 @@ class JobManager:
             tail = EventTail(folder)
             tail.skip_to_end()
             environment = {**kind.environment(job), **self._secrets.get(job.id, {})}
-            process = WorkerProcess.spawn(folder.path, folder.log, environment)
+            process = WorkerProcess.spawn(self._worker, folder.path, folder.log, environment)
         except (MiStudioError, OSError) as error:
             self._end(job, "failed", _describe(error))
             return False

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,14 @@ class WorkerProcess:
         self.pidfd = _open_pidfd(pid)
 
     @classmethod
-    def spawn(cls, job_dir: Path, log: Path, environment: dict[str, str]) -> WorkerProcess:
-        """Start ``python -m mistudio_ext.workers JOB_DIR`` in a session of its own."""
+    def spawn(
+        cls, command: Sequence[str], job_dir: Path, log: Path, environment: dict[str, str]
+    ) -> WorkerProcess:
+        """Start ``command JOB_DIR`` in a session of its own."""
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child = subprocess.Popen(
-                [sys.executable, "-m", "mistudio_ext.workers", str(job_dir)],
+                [*command, str(job_dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=fd,
                 stderr=fd,
@@ -117,11 +119,15 @@ class WorkerProcess:
             # While the leader is a zombie its group id cannot be used again.
             self._kill_group()
             status = self._child.wait()
+            self._child = None
         self.close()
         return status
 
     def close(self) -> None:
         """Stop watching; the process goes on."""
+        if self._child is not None and self._child.returncode is None:
+            # It is left to the next manager; Popen must not warn that nobody waited for it.
+            self._child.returncode = 0
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None

@@ -1,0 +1,59 @@
+"""A worker like the product's, with jobs that misbehave in all the ways that workers do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.workers import __main__ as runtime
+
+
+def run(spec: dict[str, Any], report: Any) -> dict[str, Any]:
+    """Do what the spec's ``act`` says."""
+    act = spec["act"]
+    report.phase("working", "odd things")
+    print("log line of the odd worker", flush=True)
+    if act == "steps":
+        for step in range(spec.get("n", 10)):
+            report.progress(step + 1, spec.get("n", 10), "steps")
+            time.sleep(spec.get("step_s", 0.01))
+        return {"answer": 42, "secret": os.environ.get("HF_TOKEN")}
+    if act == "flood":
+        for step in range(20_000):
+            report.progress(step, 20_000, "steps")
+        report.warn("flooded", "That was a lot.")
+        return {}
+    if act == "input_error":
+        raise InvalidInputError("There is no such thing.", code="no_thing", field="thing")
+    if act == "bug":
+        raise KeyError("a bug")
+    if act == "memory":
+        raise MemoryError
+    if act == "c_call":
+        # A sleep in C that holds the GIL and takes no notice of signals, with a child beside it.
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(spec["pid_file"]).write_text(f"{os.getpid()} {child.pid}")
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        ctypes.PyDLL(None).sleep(600)
+    if act == "signal":
+        os.kill(os.getpid(), spec["signal"])
+        time.sleep(60)
+    if act == "exit":
+        os._exit(3)
+    raise AssertionError(act)
+
+
+if __name__ == "__main__":
+    module = types.ModuleType("odd")
+    module.run = run  # type: ignore[attr-defined]
+    sys.modules["odd"] = module
+    runtime.KINDS["odd"] = "odd"
+    runtime.main()
