@@ -1,0 +1,162 @@
+import { useState } from 'preact/hooks';
+import { usePanel } from '../context';
+import { JobProgress } from '../jobs/JobProgress';
+import { bytes, integer, shape, when } from '../lib/format';
+import { formatLayers } from '../lib/layers';
+import { quote } from '../lib/python';
+import { t, tData } from '../messages';
+import type { ArrayFile, Extraction } from '../types';
+import { Button } from '../ui/Button';
+import { Confirm } from '../ui/Confirm';
+import { ErrorNote, WarningNote } from '../ui/ErrorNote';
+import { Facts } from '../ui/Facts';
+import type { Fact } from '../ui/Facts';
+import { useAction, useFetch } from '../ui/hooks';
+import { Pill } from '../ui/Pill';
+import { Progress } from '../ui/Progress';
+import { Section } from '../ui/Section';
+import { SendToKernel } from './SendToKernel';
+import { Statistics, statisticsRows } from './Statistics';
+
+interface Props {
+  extraction: Extraction;
+  onBack?: () => void;
+}
+
+/** One extraction: settings, arrays, statistics, and the way into a notebook. */
+export function ExtractionView({ extraction, onBack }: Props) {
+  const { store } = usePanel();
+  const [asking, setAsking] = useState(false);
+  const job = store.jobs.get(extraction.job_id);
+  const active = extraction.state === 'queued' || extraction.state === 'running';
+  // The list's records may leave out the files; a single record has them.
+  const full = useFetch(`${extraction.id}/${extraction.state}`, signal =>
+    store.api.extraction(extraction.id, signal)
+  );
+  const files = filesOf(full.value) ?? filesOf(extraction) ?? {};
+  const arrays = Object.entries(files);
+  const rows = statisticsRows(arrays.map(([, file]) => file));
+  const remove = useAction(async () => {
+    await store.api.remove('extractions', extraction.id);
+    store.extractions.remove(extraction.id);
+    onBack?.();
+  });
+  const error = extraction.error ?? (active ? null : (job?.error ?? null));
+  return (
+    <div class="jp-mistudio-panel" data-testid="mistudio-extraction">
+      <div class="jp-mistudio-toolbar">
+        {onBack && <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />}
+        <h2>{extraction.name}</h2>
+        <Pill state={extraction.state} />
+        <Button
+          kind="quiet"
+          icon="trash"
+          label={t('action.deleteNamed', { name: extraction.name })}
+          onClick={() => setAsking(true)}
+        />
+      </div>
+      {asking && (
+        <Confirm
+          question={t('activations.delete', { name: extraction.name })}
+          action={t('action.delete')}
+          busy={remove.busy}
+          onConfirm={() => void remove.run()}
+          onCancel={() => setAsking(false)}
+        />
+      )}
+      {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
+      {error && <ErrorNote error={error} />}
+      {extraction.warnings?.map(warning => (
+        <WarningNote key={warning.code} message={warning.message} />
+      ))}
+      {active &&
+        (job ? (
+          <JobProgress job={job} label={extraction.name} />
+        ) : (
+          <Progress
+            label={extraction.name}
+            done={extraction.ready}
+            total={extraction.total}
+            unit={extraction.unit}
+          />
+        ))}
+      <div class="jp-mistudio-actions">
+        <SendToKernel extraction={extraction} primary />
+      </div>
+      <pre class="jp-mistudio-code" tabIndex={0} aria-label={t('activations.python')}>
+        {`acts = ms.open(${quote(extraction.name)})`}
+      </pre>
+      <Section title={t('activations.spec')}>
+        <Facts facts={specFacts(extraction)} />
+      </Section>
+      {full.error && <ErrorNote error={full.error} onRetry={full.reload} />}
+      {rows.length > 0 && (
+        <Section title={t('activations.statistics')}>
+          <Statistics rows={rows} />
+        </Section>
+      )}
+      {arrays.length > 0 && (
+        <Section title={t('activations.files')} aside={String(arrays.length)}>
+          <Files files={arrays} />
+        </Section>
+      )}
+    </div>
+  );
+}
+
+function filesOf(extraction: Extraction | null): Record<string, ArrayFile> | null {
+  return extraction?.files ?? extraction?.manifest?.files ?? null;
+}
+
+function specFacts(extraction: Extraction): Fact[] {
+  const spec = extraction.spec ?? {};
+  const word = (key: 'layout' | 'positions'): string | null =>
+    spec[key] ? tData(`extract.${key}`, String(spec[key])) : null;
+  const facts: [string, string | null | undefined][] = [
+    [t('extract.model'), extraction.model],
+    [t('extract.dataset'), [extraction.dataset, extraction.split].filter(Boolean).join(', ')],
+    [t('hooks.layers'), spec.layers ? formatLayers(spec.layers) : null],
+    [t('architecture.hooks'), spec.hooks ? integer(spec.hooks.length) : null],
+    [t('estimate.samples'), extraction.n_samples === null ? null : integer(extraction.n_samples)],
+    [t('estimate.tokens'), extraction.n_tokens === null ? null : integer(extraction.n_tokens)],
+    [t('estimate.bytes'), extraction.bytes === null ? null : bytes(extraction.bytes)],
+    [t('extract.layout'), word('layout')],
+    [t('extract.positions'), word('positions')],
+    [t('extract.dtype'), spec.dtype],
+    [t('extract.context'), spec.context ? integer(spec.context) : null],
+    [t('activations.created'), when(extraction.created_at)],
+    [t('activations.path'), extraction.path]
+  ];
+  return facts
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .map(([label, value]): Fact => [label, value]);
+}
+
+function Files({ files }: { files: [string, ArrayFile][] }) {
+  return (
+    <div class="jp-mistudio-scroll" tabIndex={0} role="group" aria-label={t('activations.files')}>
+      <table class="jp-mistudio-table jp-mistudio-mod-numbers">
+        <thead>
+          <tr>
+            <th scope="col">{t('activations.files')}</th>
+            <th scope="col">{t('activations.shape')}</th>
+            <th scope="col">{t('activations.dtype')}</th>
+            <th scope="col">{t('activations.bytes')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {files.map(([name, file]) => (
+            <tr key={name}>
+              <th scope="row">
+                <code>{name}</code>
+              </th>
+              <td>{shape(file.shape)}</td>
+              <td>{file.dtype}</td>
+              <td>{bytes(file.bytes)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+import { quantity, percent } from '../lib/format';
+import { splitName } from '../lib/hooks';
+import { t, tData } from '../messages';
+import type { ArrayFile, HookStatistics } from '../types';
+
+const COLUMNS = ['mean', 'std', 'mean_norm', 'max_abs', 'sparsity', 'non_finite'] as const;
+
+interface Row {
+  hook: string;
+  statistics: HookStatistics;
+}
+
+export function statisticsRows(files: readonly ArrayFile[]): Row[] {
+  return files.flatMap(file =>
+    file.hook && file.statistics ? [{ hook: file.hook, statistics: file.statistics }] : []
+  );
+}
+
+/** Statistics per hook point, and their course over the layers as small plots. */
+export function Statistics({ rows }: { rows: readonly Row[] }) {
+  return (
+    <>
+      <div class="jp-mistudio-charts">
+        {(['mean_norm', 'sparsity'] as const).map(stat => (
+          <Chart key={stat} rows={rows} stat={stat} />
+        ))}
+      </div>
+      <div
+        class="jp-mistudio-scroll"
+        tabIndex={0}
+        role="group"
+        aria-label={t('activations.statistics')}
+      >
+        <table class="jp-mistudio-table jp-mistudio-mod-numbers">
+          <thead>
+            <tr>
+              <th scope="col">{t('activations.hook')}</th>
+              {COLUMNS.map(column => (
+                <th key={column} scope="col">
+                  {tData('activations.stat', column)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ hook, statistics }) => (
+              <tr key={hook}>
+                <th scope="row">
+                  <code>{hook}</code>
+                </th>
+                {COLUMNS.map(column => (
+                  <td key={column}>
+                    {column === 'sparsity'
+                      ? percent(statistics[column])
+                      : quantity(statistics[column])}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+const W = 200;
+const H = 56;
+
+/** One statistic by layer, a line per hook point; only where there are layers to compare. */
+function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'sparsity' }) {
+  const series = new Map<string, [layer: number, value: number][]>();
+  for (const { hook, statistics } of rows) {
+    const { layer, short } = splitName(hook);
+    const value = statistics[stat];
+    if (layer !== null && value !== null) {
+      series.set(short, [...(series.get(short) ?? []), [layer, value]]);
+    }
+  }
+  const points = [...series.values()].flat();
+  const layers = points.map(([layer]) => layer);
+  const [first, last] = [Math.min(...layers), Math.max(...layers)];
+  if (points.length < 2 || first === last) {
+    return null;
+  }
+  const top = Math.max(...points.map(([, value]) => value)) || 1;
+  const x = (layer: number): number => 4 + ((layer - first) / (last - first)) * (W - 8);
+  const y = (value: number): number => H - 4 - (value / top) * (H - 8);
+  const title = t('activations.chart', { stat: tData('activations.stat', stat) });
+  const shown = stat === 'sparsity' ? percent(top) : quantity(top);
+  return (
+    <figure class="jp-mistudio-chart">
+      <figcaption>
+        {title} <span class="jp-mistudio-aside">0 – {shown}</span>
+      </figcaption>
+      <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={title} preserveAspectRatio="none">
+        <path class="jp-mistudio-axis" d={`M0 ${H - 4}H${W}`} />
+        {[...series].map(([short, line]) => (
+          <g key={short}>
+            <title>{short}</title>
+            <path
+              class="jp-mistudio-line"
+              d={`M${line.map(([layer, value]) => `${x(layer)} ${y(value)}`).join('L')}`}
+            />
+          </g>
+        ))}
+      </svg>
+      <div class="jp-mistudio-chart-axis" aria-hidden="true">
+        <span>{first}</span>
+        <span>{[...series.keys()].join(', ')}</span>
+        <span>{last}</span>
+      </div>
+    </figure>
+  );
+}

@@ -1,0 +1,124 @@
+import { useMemo } from 'preact/hooks';
+import { usePanel } from '../context';
+import { quantity } from '../lib/format';
+import { contract, expand } from '../lib/hooks';
+import { asChoice } from '../lib/selection';
+import { t } from '../messages';
+import type { Architecture, Model } from '../types';
+import { Button } from '../ui/Button';
+import { ErrorNote } from '../ui/ErrorNote';
+import { Facts } from '../ui/Facts';
+import { Icon } from '../ui/Icon';
+import { Pill } from '../ui/Pill';
+import { Disclosure, Section } from '../ui/Section';
+import { ConfigTable } from './ConfigTable';
+import { architectureFacts } from './facts';
+import { HookChooser } from './HookChooser';
+import { LayerTree } from './LayerTree';
+
+interface Props {
+  model: Model;
+  onBack?: () => void;
+}
+
+/** One model: its structure in numbers, its hook points, its modules. */
+export function ArchitectureView({ model, onBack }: Props) {
+  const { store } = usePanel();
+  const { value, error } = store.architecture(model.id).value;
+  return (
+    <div class="jp-mistudio-panel" data-testid="mistudio-architecture">
+      <div class="jp-mistudio-toolbar">
+        {onBack && <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />}
+        <h2>{model.name}</h2>
+        <Pill state={model.state} />
+      </div>
+      {error && <ErrorNote error={error} onRetry={() => store.reloadArchitecture(model.id)} />}
+      {!value && !error && (
+        <div class="jp-mistudio-loading" role="status">
+          {t('architecture.loading')}
+        </div>
+      )}
+      {value && <Details model={model} architecture={value} />}
+    </div>
+  );
+}
+
+function Details({ model, architecture }: { model: Model; architecture: Architecture }) {
+  const { host } = usePanel();
+  const selection = host.selection.value;
+  const chosen = useMemo(
+    () => expand(asChoice(selection) ?? { layers: [], hooks: [] }, architecture.n_layers),
+    [selection, architecture]
+  );
+  const verified = architecture.hooks.filter(hook => hook.verified).length;
+  const total = architecture.hooks.length;
+  return (
+    <>
+      <Facts facts={architectureFacts(architecture)} label={t('architecture.title')} />
+      <Section
+        title={t('architecture.hooks')}
+        aside={chosen.length > 0 ? t('hooks.count', { n: chosen.length }) : undefined}
+      >
+        {verified > 0 && (
+          <p class="jp-mistudio-hint">
+            {verified === total
+              ? t('architecture.verified', { n: total })
+              : t('architecture.partly', { n: verified, total })}
+          </p>
+        )}
+        <HookChooser
+          architecture={architecture}
+          chosen={chosen}
+          onChange={names => host.select({ ...selection, model: model.id, ...contract(names) })}
+        />
+        {host.open && chosen.length > 0 && (
+          <div class="jp-mistudio-actions">
+            <Button
+              kind="primary"
+              onClick={() => host.open?.('extract', { model: model.id, ...contract(chosen) })}
+            >
+              {t('architecture.useIn')}
+            </Button>
+          </div>
+        )}
+      </Section>
+      {architecture.tree && architecture.tree.length > 0 && (
+        <Disclosure title={t('architecture.tree')} open>
+          <LayerTree nodes={architecture.tree} />
+        </Disclosure>
+      )}
+      {architecture.checks && architecture.checks.length > 0 && (
+        <Disclosure
+          title={t('architecture.checks')}
+          aside={`${architecture.checks.filter(check => check.passed).length}/${architecture.checks.length}`}
+          open={architecture.checks.some(check => !check.passed)}
+        >
+          <ul class="jp-mistudio-checks">
+            {architecture.checks.map(check => (
+              <li key={check.name}>
+                <span class={`jp-mistudio-pill jp-mistudio-mod-${check.passed ? 'good' : 'bad'}`}>
+                  <Icon name={check.passed ? 'check' : 'alert'} />
+                  {t(check.passed ? 'architecture.check.passed' : 'architecture.check.failed')}
+                </span>
+                <span>{check.name}</span>
+                {check.max_error !== null && (
+                  <span class="jp-mistudio-hint">
+                    {t('architecture.check.error', { error: quantity(check.max_error) })}
+                  </span>
+                )}
+              </li>
+            ))}
+          </ul>
+        </Disclosure>
+      )}
+      {architecture.config && (
+        <Disclosure
+          title={t('architecture.config')}
+          aside={String(Object.keys(architecture.config).length)}
+        >
+          <ConfigTable config={architecture.config} />
+        </Disclosure>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+import { bytes, compact, integer } from '../lib/format';
+import { t } from '../messages';
+import type { Architecture } from '../types';
+import type { Fact } from '../ui/Facts';
+
+/** The structure in numbers; what is unknown or does not apply is left out. */
+export function architectureFacts(a: Architecture): Fact[] {
+  const yesNo = (value: boolean | null | undefined): string | null =>
+    value === null || value === undefined
+      ? null
+      : t(value ? 'architecture.yes' : 'architecture.no');
+  const heads =
+    a.n_heads && a.n_kv_heads && a.n_kv_heads !== a.n_heads
+      ? t('fact.heads.grouped', { heads: a.n_heads, kv: a.n_kv_heads })
+      : (a.n_heads ?? null);
+  const all: [string, string | number | null | undefined][] = [
+    [t('fact.class'), a.class_name],
+    [t('fact.kind'), a.kind],
+    [t('fact.params'), a.n_params ? compact(a.n_params) : null],
+    [t('fact.size'), a.size_bytes ? bytes(a.size_bytes) : null],
+    [t('fact.layers'), a.n_layers],
+    [t('fact.d_model'), integer(a.d_model)],
+    [t('fact.d_mlp'), a.d_mlp ? integer(a.d_mlp) : null],
+    [t('fact.heads'), heads],
+    [t('fact.head_dim'), a.head_dim],
+    [t('fact.attention'), a.attention],
+    [t('fact.parallel'), a.parallel ? yesNo(true) : null],
+    [t('fact.vocab'), a.vocab_size ? integer(a.vocab_size) : null],
+    [t('fact.context'), a.context ? integer(a.context) : null],
+    [t('fact.positional'), a.positional],
+    [t('fact.norm'), a.norm],
+    [t('fact.activation'), a.activation],
+    [t('fact.tied'), yesNo(a.tied)],
+    [t('fact.dtype'), a.dtype],
+    [t('fact.format'), a.format]
+  ];
+  return all
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .map(([label, value]): Fact => [label, String(value)]);
+}

@@ -1,0 +1,56 @@
+import { usePanel } from '../context';
+import { bytes, integer } from '../lib/format';
+import { t, tData } from '../messages';
+import type { Dataset } from '../types';
+import { Button } from '../ui/Button';
+import { Facts } from '../ui/Facts';
+import type { Fact } from '../ui/Facts';
+import { Pill } from '../ui/Pill';
+import { Section } from '../ui/Section';
+import { Samples } from './Samples';
+
+interface Props {
+  dataset: Dataset;
+  onBack: () => void;
+}
+
+/** One dataset: where it is from, what is in it, its samples. */
+export function DatasetView({ dataset, onBack }: Props) {
+  const { host } = usePanel();
+  const facts: Fact[] = [
+    [t('fact.source'), dataset.repo_id ?? dataset.source_path ?? tData('source', dataset.source)],
+    [t('fact.rows'), integer(dataset.n_rows)],
+    [t('fact.size'), bytes(dataset.n_bytes)],
+    [t('datasets.textColumn'), dataset.text_column ?? t('datasets.tokenized')]
+  ];
+  if (dataset.config) {
+    facts.push([t('field.config'), dataset.config]);
+  }
+  if (dataset.revision) {
+    facts.push([t('field.revision'), <code>{dataset.revision.slice(0, 12)}</code>]);
+  }
+  if (dataset.columns.length > 1) {
+    facts.push([
+      t('datasets.columns'),
+      dataset.columns.map(column => `${column.name} (${column.dtype})`).join(', ')
+    ]);
+  }
+  const split = host.selection.value['split'];
+  return (
+    <div class="jp-mistudio-panel" data-testid="mistudio-dataset">
+      <div class="jp-mistudio-toolbar">
+        <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />
+        <h2>{dataset.name}</h2>
+        <Pill state={dataset.state} />
+      </div>
+      <Facts facts={facts} />
+      <Section title={t('samples.title')}>
+        <Samples
+          dataset={dataset}
+          split={typeof split === 'string' ? split : null}
+          onSplit={name => host.select({ ...host.selection.peek(), split: name })}
+        />
+      </Section>
+    </div>
+  );
+}

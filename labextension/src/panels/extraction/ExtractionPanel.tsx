@@ -1,0 +1,235 @@
+import { useEffect, useState } from 'preact/hooks';
+import { HookChooser } from '../architecture/HookChooser';
+import { usePanel } from '../context';
+import { contract } from '../lib/hooks';
+import { extractCall } from '../lib/python';
+import { asChoice, defaultChoice, readForm, toPython, toRequest } from '../lib/selection';
+import type { Form } from '../lib/selection';
+import { t } from '../messages';
+import { Button } from '../ui/Button';
+import { ErrorNote } from '../ui/ErrorNote';
+import { copyText, useAction } from '../ui/hooks';
+import { Section } from '../ui/Section';
+import { TableState } from '../ui/TableState';
+import { EstimateView } from './EstimateView';
+import { DatasetPicker, ModelPicker } from './Pickers';
+import { RunCard } from './RunCard';
+import { Settings } from './Settings';
+import { useEstimate } from './useEstimate';
+import { Welcome } from './Welcome';
+
+/** Errors with one of these fields are shown at the control. */
+const FIELDS = [
+  'dataset',
+  'split',
+  'model',
+  'layers',
+  'hooks',
+  'layout',
+  'positions',
+  'dtype',
+  'context',
+  'max_samples',
+  'mode',
+  'batch_tokens',
+  'device',
+  'name'
+];
+
+/** Everything that is left to do before an extraction can start. */
+function missing(form: Form): string[] {
+  const needs: string[] = [];
+  if (!form.dataset) {
+    needs.push(t('extract.need.dataset'));
+  } else if (form.dataset.state !== 'ready') {
+    needs.push(t('extract.need.datasetReady'));
+  }
+  if (!form.model) {
+    needs.push(t('extract.need.model'));
+  } else if (form.model.state !== 'ready') {
+    needs.push(t('extract.need.modelReady'));
+  } else if (form.hooks.length === 0) {
+    needs.push(t('extract.need.hooks'));
+  }
+  return needs;
+}
+
+/** From a dataset and a model to a running extraction. */
+export function ExtractionPanel() {
+  const { store, host } = usePanel();
+  const [started, setStarted] = useState<string[]>([]);
+  const [existed, setExisted] = useState(false);
+  const [guided, setGuided] = useState<'offer' | 'working' | 'off'>('offer');
+  const datasets = store.datasets.list.value;
+  const models = store.models.list.value;
+  const selection = host.selection.value;
+  const form = readForm(selection, datasets, models);
+  const patch = (values: Record<string, unknown>): void =>
+    host.select({ ...host.selection.peek(), ...values });
+
+  const ready = form.model?.state === 'ready' ? form.model : null;
+  const architecture = ready ? store.architecture(ready.id).value : null;
+  useEffect(() => {
+    // Python sees the same first choice as the person.
+    if (ready?.n_layers && !asChoice(host.selection.peek())) {
+      patch({ ...defaultChoice(ready.n_layers) });
+    }
+  }, [ready?.id]);
+
+  const request = toRequest(form);
+  const estimate = useEstimate(request);
+  const start = useAction(async () => {
+    if (!request) {
+      return;
+    }
+    const { extraction, job } = await store.api.extract(request);
+    store.extractions.upsert(extraction);
+    if (job) {
+      store.jobs.upsert(job);
+    }
+    setExisted(extraction.state === 'done');
+    setStarted(ids => [extraction.id, ...ids.filter(id => id !== extraction.id)]);
+    setGuided('off');
+  });
+  useEffect(start.clear, [estimate.key]);
+
+  const error = start.error ?? estimate.error;
+  const errorAt = (...fields: string[]): string | null =>
+    error?.field && fields.includes(error.field)
+      ? [error.message, error.hint].filter(Boolean).join(' ')
+      : null;
+  const needs = missing(form);
+  const empty =
+    store.datasets.loaded.value &&
+    store.models.loaded.value &&
+    datasets.length === 0 &&
+    models.length === 0;
+  if (guided === 'working' || (guided === 'offer' && empty)) {
+    return (
+      <div class="jp-mistudio-panel" data-testid="mistudio-extract">
+        <Welcome
+          working={guided === 'working'}
+          onStart={() => setGuided('working')}
+          onAdded={(dataset, model) => patch({ dataset, model })}
+          onClose={() => setGuided('off')}
+        />
+      </div>
+    );
+  }
+  const runs = store.extractions.list.value.filter(
+    each => started.includes(each.id) || each.state === 'running' || each.state === 'queued'
+  );
+
+  return (
+    <div class="jp-mistudio-panel" data-testid="mistudio-extract">
+      <div class="jp-mistudio-toolbar">
+        <h2>{t('extract.title')}</h2>
+      </div>
+      <TableState table={store.datasets}>
+        <div class="jp-mistudio-pickers">
+          <DatasetPicker
+            value={form.dataset}
+            onChange={dataset => patch({ dataset, split: null })}
+            error={errorAt('dataset')}
+            split={form.split}
+            onSplit={split => patch({ split })}
+            splitError={errorAt('split')}
+          />
+          <ModelPicker
+            value={form.model}
+            onChange={model => patch({ model })}
+            error={errorAt('model')}
+          />
+        </div>
+        <Section
+          title={t('extract.what')}
+          aside={form.hooks.length > 0 ? t('hooks.count', { n: form.hooks.length }) : undefined}
+        >
+          {architecture?.value ? (
+            <HookChooser
+              architecture={architecture.value}
+              chosen={form.hooks}
+              onChange={names => patch({ ...contract(names) })}
+              error={errorAt('layers', 'hooks')}
+            />
+          ) : architecture?.error && ready ? (
+            <ErrorNote
+              error={architecture.error}
+              onRetry={() => store.reloadArchitecture(ready.id)}
+            />
+          ) : (
+            <p class="jp-mistudio-hint">
+              {t(architecture ? 'architecture.loading' : 'hooks.needModel')}
+            </p>
+          )}
+        </Section>
+        <Section title={t('extract.how')}>
+          <Settings form={form} patch={patch} errorAt={errorAt} />
+        </Section>
+        <div class="jp-mistudio-start">
+          {needs.length > 0 ? (
+            <p class="jp-mistudio-hint" role="status">
+              {needs.join(' ')}
+            </p>
+          ) : (
+            <EstimateView estimate={estimate.value} stale={estimate.stale} />
+          )}
+          {error && !(error.field && FIELDS.includes(error.field)) && <ErrorNote error={error} />}
+          <div class="jp-mistudio-actions">
+            <Button
+              kind="primary"
+              busy={start.busy}
+              disabled={!request}
+              onClick={() => void start.run()}
+            >
+              {t('extract.start')}
+            </Button>
+            <CopyPython code={request ? extractCall(toPython(form, request)) : null} />
+          </div>
+        </div>
+        {existed && (
+          <p class="jp-mistudio-hint" role="status">
+            {t('extract.exists')}
+          </p>
+        )}
+        {runs.length > 0 && (
+          <Section title={t('extract.runs')}>
+            {runs.map(each => (
+              <RunCard key={each.id} extraction={each} />
+            ))}
+          </Section>
+        )}
+      </TableState>
+    </div>
+  );
+}
+
+/** The same choice as code. Where the clipboard is closed the code is shown instead. */
+function CopyPython({ code }: { code: string | null }) {
+  const [state, setState] = useState<'idle' | 'copied' | 'shown'>('idle');
+  useEffect(() => setState('idle'), [code]);
+  return (
+    <>
+      <Button
+        icon={state === 'copied' ? 'check' : 'copy'}
+        disabled={code === null}
+        onClick={() => {
+          if (code !== null) {
+            void copyText(code).then(done => setState(done ? 'copied' : 'shown'));
+          }
+        }}
+      >
+        {t('extract.copyPython')}
+      </Button>
+      <span class="jp-mistudio-hint" role="status">
+        {state === 'copied' && t('action.copied')}
+        {state === 'shown' && t('extract.copyFailed')}
+      </span>
+      {state === 'shown' && (
+        <pre class="jp-mistudio-code" tabIndex={0}>
+          {code}
+        </pre>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,86 @@
+import { SendToKernel } from '../activations/SendToKernel';
+import { usePanel } from '../context';
+import { JobProgress } from '../jobs/JobProgress';
+import { bytes, integer } from '../lib/format';
+import { count, t } from '../messages';
+import type { Extraction } from '../types';
+import { Button } from '../ui/Button';
+import { ErrorNote, WarningNote } from '../ui/ErrorNote';
+import { useAction } from '../ui/hooks';
+import { Pill } from '../ui/Pill';
+
+/** An extraction that runs or has just run, with what one wants to do next. */
+export function RunCard({ extraction }: { extraction: Extraction }) {
+  const { store, host } = usePanel();
+  const job = store.jobs.get(extraction.job_id);
+  const active = extraction.state === 'queued' || extraction.state === 'running';
+  const cancel = useAction(async () => {
+    if (job) {
+      store.jobs.upsert((await store.api.cancel(job.id)).job);
+    }
+  });
+  const retry = useAction(async () => {
+    if (job) {
+      store.jobs.upsert((await store.api.retry(job.id)).job);
+    }
+  });
+  const error = extraction.error ?? (active ? null : (job?.error ?? null));
+  const actionError = cancel.error ?? retry.error;
+  const size = [
+    extraction.n_tokens ? count(extraction.n_tokens, 'token', integer(extraction.n_tokens)) : '',
+    extraction.bytes ? bytes(extraction.bytes) : ''
+  ].filter(Boolean);
+  return (
+    <div
+      class="jp-mistudio-card"
+      role="group"
+      aria-label={extraction.name}
+      data-testid={`mistudio-run-${extraction.id}`}
+      data-extraction={extraction.id}
+      data-state={extraction.state}
+    >
+      <div class="jp-mistudio-row-head">
+        {host.open ? (
+          <button
+            type="button"
+            class="jp-mistudio-row-name"
+            aria-label={t('action.openNamed', { name: extraction.name })}
+            onClick={() => host.open?.('activations', { extraction: extraction.id })}
+          >
+            {extraction.name}
+          </button>
+        ) : (
+          <span class="jp-mistudio-row-name">{extraction.name}</span>
+        )}
+        <Pill state={extraction.state} />
+      </div>
+      {job && active ? (
+        <JobProgress job={job} label={extraction.name} />
+      ) : (
+        <div class="jp-mistudio-row-meta">{size.join(' · ')}</div>
+      )}
+      {extraction.warnings?.map(warning => (
+        <WarningNote key={warning.code} message={warning.message} />
+      ))}
+      {error && <ErrorNote error={error} />}
+      {actionError && (
+        <ErrorNote error={actionError} onDismiss={() => (cancel.clear(), retry.clear())} />
+      )}
+      <div class="jp-mistudio-actions">
+        {extraction.state !== 'failed' && extraction.state !== 'cancelled' && (
+          <SendToKernel extraction={extraction} primary />
+        )}
+        {active && job && (
+          <Button busy={cancel.busy} onClick={() => void cancel.run()}>
+            {t('action.cancel')}
+          </Button>
+        )}
+        {!active && extraction.state !== 'done' && job && (
+          <Button busy={retry.busy} onClick={() => void retry.run()}>
+            {t('action.retry')}
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}

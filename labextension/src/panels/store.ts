@@ -1,0 +1,225 @@
+/** What the server has, kept up to date: tables of records as signals. */
+
+import { batch, computed, signal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
+import { toApiError } from './api';
+import type { Api, ApiError } from './api';
+import type { ConnectionState, EventStream, ServerEvent } from './events';
+import type { Architecture, Dataset, Extraction, Job, Model, System } from './types';
+
+interface Row {
+  id: string;
+  created_at: string;
+}
+
+/** Records of one kind, by id. */
+export class Table<T extends Row> {
+  readonly records = signal<ReadonlyMap<string, T>>(new Map());
+  readonly loaded = signal(false);
+  readonly error = signal<ApiError | null>(null);
+  /** Newest first. */
+  readonly list = computed(() =>
+    [...this.records.value.values()].sort(
+      (a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id)
+    )
+  );
+  private clock = 0;
+  private readonly touched = new Map<string, number>();
+
+  get(id: string | null | undefined): T | undefined {
+    return id ? this.records.value.get(id) : undefined;
+  }
+
+  upsert(record: T): void {
+    this.touched.set(record.id, ++this.clock);
+    const next = new Map(this.records.peek());
+    next.set(record.id, record);
+    this.records.value = next;
+  }
+
+  remove(id: string): void {
+    this.touched.set(id, ++this.clock);
+    if (this.records.peek().has(id)) {
+      const next = new Map(this.records.peek());
+      next.delete(id);
+      this.records.value = next;
+    }
+  }
+
+  /** A list that arrives late must not undo events that came while it was on its way. */
+  async load(fetchList: () => Promise<T[]>): Promise<void> {
+    const start = this.clock;
+    try {
+      const list = await fetchList();
+      const next = new Map(list.map(record => [record.id, record]));
+      for (const [id, at] of this.touched) {
+        if (at > start) {
+          const newer = this.records.peek().get(id);
+          if (newer) {
+            next.set(id, newer);
+          } else {
+            next.delete(id);
+          }
+        }
+      }
+      batch(() => {
+        this.records.value = next;
+        this.loaded.value = true;
+        this.error.value = null;
+      });
+    } catch (error) {
+      this.error.value = toApiError(error);
+    }
+  }
+}
+
+interface Loaded<T> {
+  value: T | null;
+  error: ApiError | null;
+}
+
+export class Store {
+  readonly datasets = new Table<Dataset>();
+  readonly models = new Table<Model>();
+  readonly extractions = new Table<Extraction>();
+  readonly jobs = new Table<Job>();
+  readonly system = signal<System | null>(null);
+  readonly connection = signal<ConnectionState>('connecting');
+  readonly activeJobs = computed(() =>
+    this.jobs.list.value.filter(job => job.state === 'queued' || job.state === 'running')
+  );
+  private readonly architectures = new Map<string, Signal<Loaded<Architecture>>>();
+  private users = 0;
+  private stop: (() => void) | null = null;
+
+  constructor(
+    readonly api: Api,
+    private readonly events: EventStream
+  ) {}
+
+  /** Starts (once) to load and to listen; returns the function that lets go. */
+  use(): () => void {
+    if (++this.users === 1) {
+      this.start();
+    }
+    let released = false;
+    return () => {
+      if (!released) {
+        released = true;
+        if (--this.users === 0) {
+          this.stop?.();
+          this.stop = null;
+        }
+      }
+    };
+  }
+
+  private start(): void {
+    // The lists are read after the socket is open, so that nothing falls between the two;
+    // where the socket is slow or impossible the panels must not wait for it.
+    let fresh = false;
+    const first = (): void => {
+      fresh = this.connection.value === 'connected';
+      void this.refresh();
+    };
+    let patience: ReturnType<typeof setTimeout> | undefined = setTimeout(() => {
+      patience = undefined;
+      first();
+    }, 250);
+    const unsubscribe = this.events.subscribe({
+      event: event => this.apply(event),
+      reset: () => void this.refresh(),
+      state: state => {
+        this.connection.value = state;
+        if (state === 'connected' && !fresh) {
+          clearTimeout(patience);
+          patience = undefined;
+          first();
+        }
+      },
+      failed: () => {
+        if (patience === undefined) {
+          void this.refresh();
+        }
+      }
+    });
+    this.connection.value = this.events.state;
+    if (this.connection.value === 'connected') {
+      clearTimeout(patience);
+      patience = undefined;
+      first();
+    }
+    this.stop = () => {
+      clearTimeout(patience);
+      unsubscribe();
+    };
+  }
+
+  /** Reads all lists again. */
+  async refresh(): Promise<void> {
+    await Promise.all([
+      this.datasets.load(this.api.datasets),
+      this.models.load(this.api.models),
+      this.extractions.load(this.api.extractions),
+      this.jobs.load(this.api.jobs),
+      this.refreshSystem()
+    ]);
+  }
+
+  async refreshSystem(): Promise<void> {
+    try {
+      this.system.value = await this.api.system();
+    } catch {
+      // Only devices and free disk come from here; the lists show what is wrong.
+      this.system.value = null;
+    }
+  }
+
+  apply(event: ServerEvent): void {
+    const table = this.table(event.type);
+    const payload = event.payload as { id?: string; deleted?: boolean } | null;
+    if (!table || !payload || typeof payload.id !== 'string') {
+      return;
+    }
+    if (payload.deleted) {
+      table.remove(payload.id);
+    } else {
+      table.upsert(payload as Row);
+    }
+    if (event.type === 'model' && !payload.deleted) {
+      this.reloadArchitecture(payload.id);
+    }
+  }
+
+  private table(type: string): Table<Row> | null {
+    const tables: Record<string, unknown> = {
+      dataset: this.datasets,
+      model: this.models,
+      extraction: this.extractions,
+      job: this.jobs
+    };
+    return (tables[type] as Table<Row> | undefined) ?? null;
+  }
+
+  /** A ready model's architecture, read once. */
+  architecture(id: string): Signal<Loaded<Architecture>> {
+    let entry = this.architectures.get(id);
+    if (!entry) {
+      entry = signal<Loaded<Architecture>>({ value: null, error: null });
+      this.architectures.set(id, entry);
+      this.reloadArchitecture(id);
+    }
+    return entry;
+  }
+
+  /** Reads an architecture again that is looked at but could not be read. */
+  reloadArchitecture(id: string): void {
+    const entry = this.architectures.get(id);
+    if (entry && entry.peek().value === null) {
+      this.api.architecture(id).then(
+        value => (entry.value = { value, error: null }),
+        (error: unknown) => (entry.value = { value: null, error: toApiError(error) })
+      );
+    }
+  }
+}

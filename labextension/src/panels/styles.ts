@@ -1,0 +1,48 @@
+/** Puts the panels' style sheet where a panel lives: the document, or the shadow root around it. */
+
+import css from './panels.css';
+
+const MARK = 'data-jp-mistudio-style';
+
+function inject(root: Document | ShadowRoot): void {
+  const parent = root instanceof Document ? root.head : root;
+  if (parent.querySelector(`style[${MARK}]`)) {
+    return;
+  }
+  const style = document.createElement('style');
+  style.setAttribute(MARK, '');
+  style.textContent = css;
+  parent.append(style);
+}
+
+/** Hosts may render into an element that they attach only afterwards: then this waits for it. */
+function whenAttached(el: HTMLElement, lifetime: AbortSignal, then: () => void): void {
+  if (lifetime.aborted) {
+    return;
+  }
+  if (el.isConnected) {
+    then();
+  } else {
+    // Frames do not come to a hidden page; a timer does.
+    setTimeout(() => whenAttached(el, lifetime, then), 30);
+  }
+}
+
+/** Dresses a panel for the place where it lives. */
+export function settle(root: HTMLElement, lifetime: AbortSignal): void {
+  if (!root.isConnected) {
+    // Nearly always it will be in the document: no flash of bare controls.
+    inject(document);
+  }
+  whenAttached(root, lifetime, () => {
+    const home = root.getRootNode();
+    if (home instanceof ShadowRoot || home instanceof Document) {
+      inject(home);
+    }
+    if (root.closest('.jp-Notebook')) {
+      root.classList.add('jp-mistudio-in-cell');
+      // In command mode a notebook takes Enter, arrows and letters for itself.
+      root.setAttribute('data-lm-suppress-shortcuts', 'true');
+    }
+  });
+}

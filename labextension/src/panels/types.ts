@@ -1,0 +1,277 @@
+/** Records of the REST interface, as `openapi.yaml` describes them. */
+
+export type RecordState = 'pending' | 'ready' | 'failed';
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+
+export interface Problem {
+  code: string;
+  message: string;
+  hint?: string | null;
+}
+
+export interface Notice {
+  code: string;
+  message: string;
+  field?: string | null;
+}
+
+export interface Split {
+  name: string;
+  n_rows: number;
+  n_bytes: number;
+}
+
+export interface Dataset {
+  id: string;
+  name: string;
+  source: 'hub' | 'path' | 'sample' | 'upload';
+  state: RecordState;
+  error: Problem | null;
+  repo_id: string | null;
+  config: string | null;
+  revision: string | null;
+  source_path: string | null;
+  splits: Split[];
+  columns: { name: string; dtype: string }[];
+  text_column: string | null;
+  n_rows: number | null;
+  n_bytes: number | null;
+  created_at: string;
+  updated_at: string;
+  job_id: string | null;
+}
+
+export interface Model {
+  id: string;
+  name: string;
+  source: 'hub' | 'path' | 'sample';
+  state: RecordState;
+  error: Problem | null;
+  repo_id: string | null;
+  revision: string | null;
+  path: string | null;
+  source_path: string | null;
+  format: string;
+  family: string | null;
+  n_params: number | null;
+  n_layers: number | null;
+  d_model: number | null;
+  vocab_size: number | null;
+  context: number | null;
+  size_bytes: number | null;
+  created_at: string;
+  updated_at: string;
+  job_id: string | null;
+}
+
+export interface TreeNode {
+  name: string;
+  class: string;
+  params: number;
+  share: number;
+  shape?: number[] | null;
+  children?: TreeNode[];
+}
+
+export interface HookPoint {
+  name: string;
+  short: string;
+  layer: number | null;
+  d: number;
+  module?: string;
+  verified?: boolean;
+  max_error?: number | null;
+}
+
+export interface Architecture {
+  id?: string;
+  name?: string;
+  format?: string;
+  model_type: string;
+  class_name: string;
+  kind: string;
+  n_layers: number;
+  d_model: number;
+  d_mlp?: number | null;
+  n_heads?: number | null;
+  n_kv_heads?: number | null;
+  head_dim?: number | null;
+  attention?: string | null;
+  parallel?: boolean | null;
+  vocab_size?: number | null;
+  context?: number | null;
+  positional?: string | null;
+  norm?: string | null;
+  activation?: string | null;
+  tied?: boolean | null;
+  n_params?: number | null;
+  size_bytes?: number | null;
+  dtype?: string | null;
+  experts?: Record<string, unknown> | null;
+  tree?: TreeNode[];
+  hooks: HookPoint[];
+  unavailable: { short: string; reason: string }[];
+  checks?: { name: string; max_error: number | null; passed: boolean }[];
+  config?: Record<string, unknown>;
+}
+
+export interface HookStatistics {
+  mean: number | null;
+  std: number | null;
+  mean_norm: number | null;
+  max_abs: number | null;
+  sparsity: number | null;
+  sparsity_threshold?: number | null;
+  non_finite: number | null;
+}
+
+export interface ArrayFile {
+  hook?: string | null;
+  shape: number[];
+  dtype: string;
+  bytes: number;
+  checksum?: string | null;
+  statistics?: HookStatistics | null;
+}
+
+export interface ExtractionSettings {
+  layers?: number[] | null;
+  hooks?: string[];
+  layout?: string;
+  positions?: string;
+  dtype?: string;
+  context?: number | null;
+  max_samples?: number | null;
+  [key: string]: unknown;
+}
+
+export interface Extraction {
+  id: string;
+  name: string;
+  state: JobState;
+  error: Problem | null;
+  model_id: string | null;
+  model: string | null;
+  dataset_id: string | null;
+  dataset: string | null;
+  split: string | null;
+  spec: ExtractionSettings;
+  n_samples: number | null;
+  n_tokens: number | null;
+  ready: number | null;
+  total: number | null;
+  unit: string | null;
+  bytes: number | null;
+  path: string | null;
+  job_id: string | null;
+  created_at: string;
+  updated_at: string;
+  warnings: Notice[];
+  files?: Record<string, ArrayFile> | null;
+  manifest?: { files?: Record<string, ArrayFile> } | null;
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  state: JobState;
+  progress: number | null;
+  done: number | null;
+  total: number | null;
+  unit: string | null;
+  rate: number | null;
+  eta_s: number | null;
+  message: string | null;
+  phase?: string | null;
+  error: Problem | null;
+  created_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+  depends_on?: string[];
+  queue_position?: number | null;
+  warnings?: Notice[];
+  target: { type: string; id: string; name: string } | null;
+}
+
+export interface Estimate {
+  n_samples: number | null;
+  n_tokens: number | null;
+  exact: boolean;
+  bytes: number | null;
+  seconds: number | null;
+  device_memory_bytes: number | null;
+  disk_free_bytes: number | null;
+  tokens_per_second: number | null;
+  warnings: Notice[];
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  kind: string;
+  memory_total?: number | null;
+  memory_used?: number | null;
+  utilization?: number | null;
+  holder?: string | null;
+}
+
+export interface System {
+  version: string;
+  devices: Device[];
+  disk?: { path: string; total: number; free: number; used_by_mistudio?: number } | null;
+  memory?: { total: number; available: number } | null;
+  sample?: { dataset: string; model: string } | null;
+}
+
+export interface Sample {
+  index: number;
+  split?: string;
+  text: string;
+  n_tokens?: number | null;
+}
+
+export interface SamplePage {
+  total: number;
+  offset?: number;
+  samples: Sample[];
+}
+
+export interface DatasetRequest {
+  source: 'sample' | 'path' | 'hub';
+  path?: string;
+  repo_id?: string;
+  config?: string;
+  revision?: string;
+  split?: string;
+  text_column?: string;
+  name?: string;
+  max_rows?: number;
+  token?: string;
+}
+
+export interface ModelRequest {
+  source: 'sample' | 'path' | 'hub';
+  path?: string;
+  repo_id?: string;
+  revision?: string;
+  format?: string;
+  name?: string;
+  token?: string;
+}
+
+export interface ExtractionRequest {
+  model: string;
+  dataset: string;
+  split?: string;
+  layers?: number[] | null;
+  hooks: string[];
+  layout?: string;
+  positions?: string;
+  dtype?: string;
+  context?: number;
+  mode?: string;
+  max_samples?: number;
+  batch_tokens?: number;
+  device?: string;
+  name?: string;
+}

@@ -1,0 +1,31 @@
+/** Line icons on a 16 × 16 grid, in the colour of the text. */
+
+const PATHS = {
+  add: 'M8 3v10M3 8h10',
+  alert: 'M8 2.2 14.4 13.4H1.6ZM8 6.4v3.2M8 11.3v.5',
+  back: 'M9.5 3.5 5 8l4.5 4.5',
+  check: 'M3.2 8.6 6.5 12l6.3-7.6',
+  chevron: 'M6 3.8 10.2 8 6 12.2',
+  clock: 'M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2ZM8 5v3.2l2.2 1.5',
+  copy: 'M5.5 5.5h7.3v7.3H5.5ZM3.2 10.5V3.2h7.3',
+  cross: 'M4 4l8 8M12 4l-8 8',
+  dash: 'M3.5 8h9',
+  kernel: 'M2.5 3.5h11v9h-11ZM5 6.2 7 8l-2 1.8M8.5 10h2.5',
+  search: 'M7 2.8a4.2 4.2 0 1 0 0 8.4 4.2 4.2 0 0 0 0-8.4ZM10.2 10.2l3.3 3.3',
+  stop: 'M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2ZM4 12 12 4',
+  trash: 'M3 4.5h10M6.2 4.5V3h3.6v1.5M4.4 4.5l.6 8.5h6l.6-8.5M6.8 7v3.6M9.2 7v3.6'
+} as const;
+
+export type IconName = keyof typeof PATHS | 'spinner';
+
+/** Decoration: the text beside it, or the label of its button, says what it means. */
+export function Icon({ name }: { name: IconName }) {
+  if (name === 'spinner') {
+    return <span class="jp-mistudio-spinner" aria-hidden="true" />;
+  }
+  return (
+    <svg class="jp-mistudio-icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

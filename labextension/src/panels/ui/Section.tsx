@@ -1,0 +1,54 @@
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
+import { useUid } from './hooks';
+import { Icon } from './Icon';
+
+interface Props {
+  title: string;
+  children: ComponentChildren;
+  /** Something short after the title, e.g. a count. */
+  aside?: ComponentChildren;
+}
+
+/** A titled part of a panel. */
+export function Section({ title, aside, children }: Props) {
+  const id = useUid('section');
+  return (
+    <section class="jp-mistudio-section" aria-labelledby={id}>
+      <div class="jp-mistudio-section-head">
+        <h3 id={id}>{title}</h3>
+        {aside !== undefined && <span class="jp-mistudio-aside">{aside}</span>}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+interface DisclosureProps extends Props {
+  open?: boolean;
+}
+
+/** A part that can be folded away; its content is made when it is first opened. */
+export function Disclosure({ title, aside, open = false, children }: DisclosureProps) {
+  const id = useUid('disclosure');
+  const [shown, setShown] = useState(open);
+  return (
+    <section class="jp-mistudio-section jp-mistudio-disclosure">
+      <h3>
+        <button
+          type="button"
+          aria-expanded={shown}
+          aria-controls={id}
+          onClick={() => setShown(!shown)}
+        >
+          <Icon name="chevron" />
+          <span>{title}</span>
+          {aside !== undefined && <span class="jp-mistudio-aside">{aside}</span>}
+        </button>
+      </h3>
+      <div id={id} hidden={!shown}>
+        {shown && children}
+      </div>
+    </section>
+  );
+}
