@@ -227,8 +227,8 @@ def open_bytes(path: Path) -> IO[bytes]:
     if compression == ".zst":
         import pyarrow as pa
 
-        stream: IO[bytes] = pa.input_stream(str(path), compression="zstd")
-        return stream
+        stream = pa.input_stream(str(path), compression="zstd")
+        return io.BufferedReader(stream)
     return path.open("rb")
 
 
@@ -236,7 +236,7 @@ def _first_bad_line(path: Path, *, as_json: bool) -> int | None:
     """Return the number of the first line that is not UTF-8, or not JSON, if there is one."""
     number = 0
     with contextlib.suppress(OSError, EOFError), open_bytes(path) as file:
-        for number, line in enumerate(io.BufferedReader(file), 1):  # type: ignore[type-var]
+        for number, line in enumerate(file, 1):
             try:
                 text = line.decode("utf-8-sig")
                 if as_json and text.strip():

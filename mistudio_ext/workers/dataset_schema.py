@@ -99,13 +99,19 @@ def cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Yield the table as record batches of no more than 32 MiB where rows allow it."""
+    """Yield the table as record batches of no more than 32 MiB where rows allow it.
+
+    They are copies without slack, so that equal rows give equal bytes.
+    """
+    import pyarrow as pa
+
     if table.num_rows > 1 and table.nbytes > BATCH_BYTES:
         half = table.num_rows // 2
         yield from batches(table.slice(0, half))
         yield from batches(table.slice(half))
     else:
-        yield from table.combine_chunks().to_batches()
+        compact = table.combine_chunks().take(pa.array(range(table.num_rows)))
+        yield from compact.combine_chunks().to_batches()
 
 
 def rebatched(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:

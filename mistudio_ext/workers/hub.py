@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mistudio_ext._version import __version__
 from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.download import (
     BACKOFF_S,
@@ -73,7 +74,9 @@ class Repository:
         self.repo_id = repo_id
         self.kind = kind
         self.revision = revision or "main"
-        self._api = HfApi(endpoint=endpoint)
+        self._api = HfApi(
+            endpoint=endpoint, library_name="mistudio_ext", library_version=__version__
+        )
         with translated(repo_id, revision):
             info = self._ask_info()
         self.repo_id = info.id
@@ -188,7 +191,8 @@ class Repository:
         """Return request headers, with the token from the environment or the standard place."""
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        return {**build_hf_headers(), "Accept-Encoding": "identity"}
+        headers = build_hf_headers(library_name="mistudio_ext", library_version=__version__)
+        return {**headers, "Accept-Encoding": "identity"}
 
     @staticmethod
     def _link(blob: Path, pointer: Path) -> None:

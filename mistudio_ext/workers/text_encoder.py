@@ -31,6 +31,7 @@ TOKENIZER_FILES = (
 #: Any one of these makes a folder hold a tokenizer.
 TOKENIZER_CORES = (
     "tokenizer.json",
+    "tokenizer_config.json",
     "vocab.json",
     "vocab.txt",
     "tokenizer.model",

@@ -1,0 +1,93 @@
+"""The repositories that tests find on the loopback Hub."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+SAMPLE_MODEL = Path(__file__).parents[2] / "mistudio_ext" / "sample" / "model"
+
+#: Size of ``demo/big``'s file.
+BIG_BYTES = 6_000_000
+
+CARD = """---
+license: mit
+configs:
+- config_name: en
+  default: true
+  data_files:
+  - {split: train, path: en/train-*.parquet}
+  - {split: test, path: en/test.parquet}
+- config_name: fr
+  data_files:
+  - {split: train, path: fr/*.parquet}
+---
+# Two languages
+"""
+
+
+def documents(count: int, seed: int = 0) -> list[str]:
+    """Return random but repeatable texts."""
+    rng = random.Random(seed)
+    words = "token feature circuit layer probe residual sparse neuron head model text data".split()
+    return [" ".join(rng.choices(words, k=rng.randint(3, 40))) for _ in range(count)]
+
+
+def fill(root: Path) -> None:
+    """Make all repositories below ``root``."""
+    datasets, models = root / "datasets", root / "models"
+    write_lines(datasets / "demo/plain/train.jsonl", documents(300))
+    write_lines(datasets / "demo/plain/validation.jsonl", documents(30, 1))
+    multi = datasets / "demo/multi"
+    for seed, name in enumerate(("en/train-0", "en/train-1", "en/test", "fr/a")):
+        write_parquet(multi / f"{name}.parquet", documents(100, seed))
+    (multi / "README.md").write_text(CARD)
+    write_parquet(datasets / "demo/gated/train.parquet", documents(20))
+    write_meta(datasets / "demo/gated", gated="manual", access=["alice"])
+    script = datasets / "demo/scripted"
+    script.mkdir(parents=True)
+    (script / "scripted.py").write_text("raise SystemExit('must not run')\n")
+    exported = datasets / "demo/scripted@refs%2Fconvert%2Fparquet/default"
+    write_parquet(exported / "train/0000.parquet", documents(10))
+    script = datasets / "demo/script-only"
+    script.mkdir(parents=True)
+    (script / "script-only.py").write_text("raise SystemExit('must not run')\n")
+    big = datasets / "demo/big/train.txt.gz"
+    big.parent.mkdir(parents=True)
+    big.write_bytes(random.Random(7).randbytes(BIG_BYTES))
+    shutil.copytree(SAMPLE_MODEL, models / "demo/stories")
+    shutil.copytree(SAMPLE_MODEL, models / "demo/gated-stories")
+    write_meta(models / "demo/gated-stories", gated="manual", access=["alice"])
+    pickled = models / "demo/pickled"
+    pickled.mkdir(parents=True)
+    shutil.copy(SAMPLE_MODEL / "config.json", pickled)
+    (pickled / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    (models / "demo/empty").mkdir()
+    (models / "demo/empty/README.md").write_text("# Nothing here\n")
+    (root / "hubsim.json").write_text(
+        json.dumps({"tokens": {"hf_alice": "alice", "hf_bob": "bob"}})
+    )
+
+
+def write_lines(path: Path, texts: list[str]) -> None:
+    """Write a JSON Lines file with the columns ``id`` and ``text``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(texts)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_parquet(path: Path, texts: list[str]) -> None:
+    """Write a Parquet file with the column ``text``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"text": texts}), path)
+
+
+def write_meta(path: Path, **facts: Any) -> None:
+    """Write who may read a repository."""
+    (path / ".hubsim.json").write_text(json.dumps(facts))
