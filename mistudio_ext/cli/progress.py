@@ -21,7 +21,7 @@ def duration(seconds: float) -> str:
 
 def number(value: float) -> str:
     """Return a number for people: ``12,345``."""
-    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}"
 
 
 def describe(job: dict[str, Any]) -> str:
@@ -29,12 +29,11 @@ def describe(job: dict[str, Any]) -> str:
     parts = [f"{job['target']['name']}: {job['phase'] or job['state']}"]
     unit = job["unit"]
     if job["total"]:
-        parts.append(
-            f"{job['progress']:.0%} ({number(job['done'])} of {number(job['total'])} {unit})"
-        )
+        share = f"{number(job['done'])} of {number(job['total'])} {unit}"
+        parts.append(f"{job['progress']:.0%} ({share})")
     elif job["done"]:
         parts.append(f"{number(job['done'])} {unit}")
-    if job["rate"]:
+    if job["rate"] and job["state"] == "running":
         parts.append(f"{number(job['rate'])} {unit}/s")
     if job["eta_s"] is not None and job["state"] == "running":
         parts.append(f"{duration(job['eta_s'])} left")

@@ -1,4 +1,4 @@
-"""``jupyter mistudio verify``: is an extraction on disk what was written?"""
+"""``jupyter mistudio verify``: compare an extraction on disk with what was written."""
 
 from __future__ import annotations
 

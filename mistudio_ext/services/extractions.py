@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -301,8 +301,9 @@ class ExtractionService:
         names = hookpoints.expand(hooks, layers, require_layers(model))
         architecture = self._models.architecture(model.id)
         offered = {hook["name"] for hook in architecture["hooks"]}
+        offered |= {hookpoints.MODULE_PREFIX + path for path in modules(architecture["tree"])}
         for name in names:
-            if name not in offered and not name.startswith(hookpoints.MODULE_PREFIX):
+            if name not in offered:
                 raise _no_such_hook(name, model, architecture)
         return names
 
@@ -466,6 +467,13 @@ class ExtractionService:
         data["total"] = record.n_tokens if unit == "tokens" else record.n_samples
         data["spec"] = {k: v for k, v in record.spec.items() if k not in ("request", "asked")}
         return data
+
+
+def modules(tree: Iterable[Json]) -> Iterator[str]:
+    """Return the paths of all modules in an architecture's tree."""
+    for node in tree:
+        yield node["name"]
+        yield from modules(node.get("children") or [])
 
 
 def _engine_spec(record: ExtractionRecord) -> ExtractionSpec:
