@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -158,11 +159,7 @@ def test_interrupting_only_ends_the_waiting(make):
     assert acts.state == "queued"
 
 
-def test_a_cell_shows_a_bar_that_is_updated(make, slow_writer):
-    """In a real IPython shell with a kernel attribute, outputs are updated in place."""
-    folder, process = slow_writer(0.02)
-    _go(process)
-    code = f"""
+CELL = """
 import sys
 from IPython.core.interactiveshell import InteractiveShell
 from mistudio_ext.activations.handle import Activations
@@ -172,13 +169,25 @@ published = []
 def publish(data, metadata=None, *, transient=None, update=False, **kw):
     published.append((update, transient["display_id"], data))
 shell.display_pub.publish = publish
-Activations({str(folder)!r}).wait(timeout=20)
+acts = Activations(sys.argv[1])
+print("ready", flush=True)
+acts.wait(timeout=20)
 assert [update for update, _, _ in published] == [False] + [True] * (len(published) - 1)
-assert len(published) > 2 and len({{i for _, i, _ in published}}) == 1
+assert len(published) > 2 and len({name for _, name, _ in published}) == 1
 assert "<progress" in published[0][2]["text/html"]
 assert "136 of 136 tokens" in published[-1][2]["text/plain"]
 """
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT)})
+
+
+def test_a_cell_shows_a_bar_that_is_updated(slow_writer):
+    """In a real IPython shell with a kernel, one output is updated in place."""
+    folder, writer = slow_writer(0.03)
+    command = [sys.executable, "-c", CELL, str(folder)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as shell:
+        assert shell.stdout.readline() == "ready\n"
+        _go(writer)
+        assert shell.wait(30) == 0
 
 
 def test_line():
