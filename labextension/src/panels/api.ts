@@ -9,6 +9,7 @@ import type {
   Extraction,
   ExtractionRequest,
   Job,
+  Manifest,
   Model,
   ModelRequest,
   SamplePage,
@@ -201,8 +202,8 @@ export class Api {
     return this.request('POST', 'extractions', { body, starts: true });
   }
 
-  extraction(id: string, signal?: AbortSignal): Promise<Extraction> {
-    return this.request('GET', `extractions/${encodeURIComponent(id)}`, { signal });
+  manifest(id: string, signal?: AbortSignal): Promise<Manifest> {
+    return this.request('GET', `extractions/${encodeURIComponent(id)}/manifest`, { signal });
   }
 
   cancel(job: string): Promise<{ job: Job }> {

@@ -277,6 +277,7 @@ const english = {
   'activations.ready': '{ready} of {total} {unit} readable',
   'activations.spec': 'Settings',
   'activations.files': 'Arrays',
+  'activations.file': 'File',
   'activations.hook': 'Hook point',
   'activations.shape': 'Shape',
   'activations.dtype': 'Type',

@@ -167,8 +167,13 @@ export interface Extraction {
   created_at: string;
   updated_at: string;
   warnings: Notice[];
-  files?: Record<string, ArrayFile> | null;
-  manifest?: { files?: Record<string, ArrayFile> } | null;
+}
+
+/** An extraction's `manifest.json`, as far as the panels read it. */
+export interface Manifest {
+  files?: Record<string, ArrayFile>;
+  timings?: { tokens_per_s?: number | null; total_s?: number | null } | null;
+  versions?: Record<string, string> | null;
 }
 
 export interface Job {

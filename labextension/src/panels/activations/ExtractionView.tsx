@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, integer, shape, when } from '../lib/format';
+import { contract } from '../lib/hooks';
 import { formatLayers } from '../lib/layers';
 import { quote } from '../lib/python';
 import { t, tData } from '../messages';
@@ -29,12 +30,11 @@ export function ExtractionView({ extraction, onBack }: Props) {
   const [asking, setAsking] = useState(false);
   const job = store.jobs.get(extraction.job_id);
   const active = extraction.state === 'queued' || extraction.state === 'running';
-  // The list's records may leave out the files; a single record has them.
-  const full = useFetch(`${extraction.id}/${extraction.state}`, signal =>
-    store.api.extraction(extraction.id, signal)
+  // The state is part of the key: shapes and statistics are written when it changes.
+  const manifest = useFetch(`${extraction.id}/${extraction.state}`, signal =>
+    store.api.manifest(extraction.id, signal)
   );
-  const files = filesOf(full.value) ?? filesOf(extraction) ?? {};
-  const arrays = Object.entries(files);
+  const arrays = Object.entries(manifest.value?.files ?? {});
   const rows = statisticsRows(arrays.map(([, file]) => file));
   const remove = useAction(async () => {
     await store.api.remove('extractions', extraction.id);
@@ -89,7 +89,7 @@ export function ExtractionView({ extraction, onBack }: Props) {
       <Section title={t('activations.spec')}>
         <Facts facts={specFacts(extraction)} />
       </Section>
-      {full.error && <ErrorNote error={full.error} onRetry={full.reload} />}
+      {manifest.error && <ErrorNote error={manifest.error} onRetry={manifest.reload} />}
       {rows.length > 0 && (
         <Section title={t('activations.statistics')}>
           <Statistics rows={rows} />
@@ -104,19 +104,16 @@ export function ExtractionView({ extraction, onBack }: Props) {
   );
 }
 
-function filesOf(extraction: Extraction | null): Record<string, ArrayFile> | null {
-  return extraction?.files ?? extraction?.manifest?.files ?? null;
-}
-
 function specFacts(extraction: Extraction): Fact[] {
   const spec = extraction.spec ?? {};
+  const choice = contract(spec.hooks ?? []);
   const word = (key: 'layout' | 'positions'): string | null =>
     spec[key] ? tData(`extract.${key}`, String(spec[key])) : null;
   const facts: [string, string | null | undefined][] = [
     [t('extract.model'), extraction.model],
     [t('extract.dataset'), [extraction.dataset, extraction.split].filter(Boolean).join(', ')],
-    [t('hooks.layers'), spec.layers ? formatLayers(spec.layers) : null],
-    [t('architecture.hooks'), spec.hooks ? integer(spec.hooks.length) : null],
+    [t('hooks.layers'), choice.layers ? formatLayers(choice.layers) : null],
+    [t('architecture.hooks'), choice.hooks.join(', ')],
     [t('estimate.samples'), extraction.n_samples === null ? null : integer(extraction.n_samples)],
     [t('estimate.tokens'), extraction.n_tokens === null ? null : integer(extraction.n_tokens)],
     [t('estimate.bytes'), extraction.bytes === null ? null : bytes(extraction.bytes)],
@@ -138,7 +135,7 @@ function Files({ files }: { files: [string, ArrayFile][] }) {
       <table class="jp-mistudio-table jp-mistudio-mod-numbers">
         <thead>
           <tr>
-            <th scope="col">{t('activations.files')}</th>
+            <th scope="col">{t('activations.file')}</th>
             <th scope="col">{t('activations.shape')}</th>
             <th scope="col">{t('activations.dtype')}</th>
             <th scope="col">{t('activations.bytes')}</th>

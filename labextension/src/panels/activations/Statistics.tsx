@@ -25,6 +25,7 @@ export function Statistics({ rows }: { rows: readonly Row[] }) {
           <Chart key={stat} rows={rows} stat={stat} />
         ))}
       </div>
+      <Legend rows={rows} />
       <div
         class="jp-mistudio-scroll"
         tabIndex={0}
@@ -67,17 +68,24 @@ export function Statistics({ rows }: { rows: readonly Row[] }) {
 const W = 200;
 const H = 56;
 
-/** One statistic by layer, a line per hook point; only where there are layers to compare. */
-function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'sparsity' }) {
-  const series = new Map<string, [layer: number, value: number][]>();
+type Line = [layer: number, value: number][];
+
+function linesOf(rows: readonly Row[], stat: 'mean_norm' | 'sparsity'): Map<string, Line> {
+  const lines = new Map<string, Line>();
   for (const { hook, statistics } of rows) {
     const { layer, short } = splitName(hook);
     const value = statistics[stat];
     if (layer !== null && value !== null) {
-      series.set(short, [...(series.get(short) ?? []), [layer, value]]);
+      lines.set(short, [...(lines.get(short) ?? []), [layer, value]]);
     }
   }
-  const points = [...series.values()].flat();
+  return lines;
+}
+
+/** One statistic by layer, a line per hook point; only where there are layers to compare. */
+function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'sparsity' }) {
+  const lines = linesOf(rows, stat);
+  const points = [...lines.values()].flat();
   const layers = points.map(([layer]) => layer);
   const [first, last] = [Math.min(...layers), Math.max(...layers)];
   if (points.length < 2 || first === last) {
@@ -85,7 +93,7 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
   }
   const top = Math.max(...points.map(([, value]) => value)) || 1;
   const x = (layer: number): number => 4 + ((layer - first) / (last - first)) * (W - 8);
-  const y = (value: number): number => H - 4 - (value / top) * (H - 8);
+  const y = (value: number): number => H - 5 - (value / top) * (H - 10);
   const title = t('activations.chart', { stat: tData('activations.stat', stat) });
   const shown = stat === 'sparsity' ? percent(top) : quantity(top);
   return (
@@ -94,22 +102,42 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
         {title} <span class="jp-mistudio-aside">0 – {shown}</span>
       </figcaption>
       <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={title} preserveAspectRatio="none">
-        <path class="jp-mistudio-axis" d={`M0 ${H - 4}H${W}`} />
-        {[...series].map(([short, line]) => (
-          <g key={short}>
+        <path class="jp-mistudio-axis" d={`M0 ${H - 5}H${W}`} />
+        {[...lines].map(([short, line], index) => (
+          <g key={short} class={`jp-mistudio-series-${index % 6}`}>
             <title>{short}</title>
+            <path d={`M${line.map(([layer, value]) => `${x(layer)} ${y(value)}`).join('L')}`} />
             <path
-              class="jp-mistudio-line"
-              d={`M${line.map(([layer, value]) => `${x(layer)} ${y(value)}`).join('L')}`}
+              class="jp-mistudio-dots"
+              d={line.map(([layer, value]) => `M${x(layer)} ${y(value)}h0`).join('')}
             />
           </g>
         ))}
       </svg>
       <div class="jp-mistudio-chart-axis" aria-hidden="true">
         <span>{first}</span>
-        <span>{[...series.keys()].join(', ')}</span>
         <span>{last}</span>
       </div>
     </figure>
+  );
+}
+
+/** Which line is which: by dash as well as by colour. */
+function Legend({ rows }: { rows: readonly Row[] }) {
+  const shorts = [...linesOf(rows, 'mean_norm').keys()];
+  if (shorts.length < 2) {
+    return null;
+  }
+  return (
+    <ul class="jp-mistudio-legend">
+      {shorts.map((short, index) => (
+        <li key={short} class={`jp-mistudio-series-${index % 6}`}>
+          <svg viewBox="0 0 24 8" aria-hidden="true">
+            <path d="M1 4H23" />
+          </svg>
+          <code>{short}</code>
+        </li>
+      ))}
+    </ul>
   );
 }

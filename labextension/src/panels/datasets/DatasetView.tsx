@@ -14,11 +14,16 @@ interface Props {
   onBack: () => void;
 }
 
+function origin(dataset: Dataset): string {
+  const outside = dataset.source === 'hub' ? dataset.repo_id : dataset.source_path;
+  return dataset.source === 'sample' || !outside ? tData('source', dataset.source) : outside;
+}
+
 /** One dataset: where it is from, what is in it, its samples. */
 export function DatasetView({ dataset, onBack }: Props) {
   const { host } = usePanel();
   const facts: Fact[] = [
-    [t('fact.source'), dataset.repo_id ?? dataset.source_path ?? tData('source', dataset.source)],
+    [t('fact.source'), origin(dataset)],
     [t('fact.rows'), integer(dataset.n_rows)],
     [t('fact.size'), bytes(dataset.n_bytes)],
     [t('datasets.textColumn'), dataset.text_column ?? t('datasets.tokenized')]

@@ -1,9 +1,12 @@
 import { bytes, compact, duration, integer } from '../lib/format';
-import { t } from '../messages';
+import { count, t } from '../messages';
 import type { Estimate } from '../types';
 import { WarningNote } from '../ui/ErrorNote';
 import type { Fact } from '../ui/Facts';
 import { Facts } from '../ui/Facts';
+
+/** Warnings about these are shown at the control. */
+export const NOTED: readonly string[] = ['dtype', 'context', 'layout', 'positions'];
 
 /** What an extraction will take, before it is started. */
 export function EstimateView({ estimate, stale }: { estimate: Estimate | null; stale: boolean }) {
@@ -39,15 +42,29 @@ export function EstimateView({ estimate, stale }: { estimate: Estimate | null; s
   }
   return (
     <div
-      class={stale ? 'jp-mistudio-mod-stale' : undefined}
-      role="status"
+      class={stale ? 'jp-mistudio-estimate jp-mistudio-mod-stale' : 'jp-mistudio-estimate'}
       aria-busy={stale}
       data-testid="mistudio-estimate"
     >
       <Facts facts={facts} label={t('estimate.title')} />
-      {estimate.warnings.map(warning => (
-        <WarningNote key={warning.code} message={warning.message} />
-      ))}
+      {estimate.warnings
+        .filter(warning => !warning.field || !NOTED.includes(warning.field))
+        .map(warning => (
+          <WarningNote key={warning.code} message={warning.message} />
+        ))}
     </div>
   );
+}
+
+/** The estimate in one line. */
+export function summary(estimate: Estimate | null): string {
+  if (!estimate) {
+    return '';
+  }
+  const parts = [
+    estimate.n_tokens === null ? '' : count(estimate.n_tokens, 'token', compact(estimate.n_tokens)),
+    estimate.bytes === null ? '' : bytes(estimate.bytes),
+    estimate.seconds === null ? '' : duration(estimate.seconds)
+  ];
+  return t('estimate.about', { value: parts.filter(Boolean).join(' · ') });
 }

@@ -11,7 +11,7 @@ import { ErrorNote } from '../ui/ErrorNote';
 import { copyText, useAction } from '../ui/hooks';
 import { Section } from '../ui/Section';
 import { TableState } from '../ui/TableState';
-import { EstimateView } from './EstimateView';
+import { EstimateView, summary } from './EstimateView';
 import { DatasetPicker, ModelPicker } from './Pickers';
 import { RunCard } from './RunCard';
 import { Settings } from './Settings';
@@ -122,9 +122,8 @@ export function ExtractionPanel() {
 
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-extract">
-      <div class="jp-mistudio-toolbar">
-        <h2>{t('extract.title')}</h2>
-      </div>
+      {/* Behind a tab of the same name a heading would say nothing new. */}
+      <h2 class={host.open ? 'jp-mistudio-hidden' : undefined}>{t('extract.title')}</h2>
       <TableState table={store.datasets}>
         <div class="jp-mistudio-pickers">
           <DatasetPicker
@@ -164,17 +163,35 @@ export function ExtractionPanel() {
           )}
         </Section>
         <Section title={t('extract.how')}>
-          <Settings form={form} patch={patch} errorAt={errorAt} />
+          <Settings
+            form={form}
+            patch={patch}
+            errorAt={errorAt}
+            notices={estimate.value?.warnings ?? []}
+          />
         </Section>
-        <div class="jp-mistudio-start">
-          {needs.length > 0 ? (
-            <p class="jp-mistudio-hint" role="status">
-              {needs.join(' ')}
-            </p>
-          ) : (
+        {needs.length === 0 && (
+          <Section title={t('estimate.title')}>
             <EstimateView estimate={estimate.value} stale={estimate.stale} />
-          )}
+          </Section>
+        )}
+        {runs.length > 0 && (
+          <Section title={t('extract.runs')}>
+            {existed && (
+              <p class="jp-mistudio-hint" role="status">
+                {t('extract.exists')}
+              </p>
+            )}
+            {runs.map(each => (
+              <RunCard key={each.id} extraction={each} shown={each.id === started[0]} />
+            ))}
+          </Section>
+        )}
+        <div class="jp-mistudio-start">
           {error && !(error.field && FIELDS.includes(error.field)) && <ErrorNote error={error} />}
+          <div class="jp-mistudio-summary" role="status">
+            {needs.length > 0 ? needs.join(' ') : summary(estimate.value)}
+          </div>
           <div class="jp-mistudio-actions">
             <Button
               kind="primary"
@@ -184,21 +201,11 @@ export function ExtractionPanel() {
             >
               {t('extract.start')}
             </Button>
-            <CopyPython code={request ? extractCall(toPython(form, request)) : null} />
+            <CopyPython
+              code={request ? extractCall(toPython(form, request, datasets, models)) : null}
+            />
           </div>
         </div>
-        {existed && (
-          <p class="jp-mistudio-hint" role="status">
-            {t('extract.exists')}
-          </p>
-        )}
-        {runs.length > 0 && (
-          <Section title={t('extract.runs')}>
-            {runs.map(each => (
-              <RunCard key={each.id} extraction={each} />
-            ))}
-          </Section>
-        )}
       </TableState>
     </div>
   );
@@ -221,7 +228,7 @@ function CopyPython({ code }: { code: string | null }) {
       >
         {t('extract.copyPython')}
       </Button>
-      <span class="jp-mistudio-hint" role="status">
+      <span class={state === 'shown' ? 'jp-mistudio-hint' : 'jp-mistudio-hidden'} role="status">
         {state === 'copied' && t('action.copied')}
         {state === 'shown' && t('extract.copyFailed')}
       </span>

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks';
 import { SendToKernel } from '../activations/SendToKernel';
 import { usePanel } from '../context';
 import { JobProgress } from '../jobs/JobProgress';
@@ -9,9 +10,21 @@ import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
 
+interface Props {
+  extraction: Extraction;
+  /** Just started: bring it into view. */
+  shown: boolean;
+}
+
 /** An extraction that runs or has just run, with what one wants to do next. */
-export function RunCard({ extraction }: { extraction: Extraction }) {
+export function RunCard({ extraction, shown }: Props) {
   const { store, host } = usePanel();
+  const card = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (shown) {
+      card.current?.scrollIntoView({ block: 'nearest' });
+    }
+  }, [shown]);
   const job = store.jobs.get(extraction.job_id);
   const active = extraction.state === 'queued' || extraction.state === 'running';
   const cancel = useAction(async () => {
@@ -32,6 +45,7 @@ export function RunCard({ extraction }: { extraction: Extraction }) {
   ].filter(Boolean);
   return (
     <div
+      ref={card}
       class="jp-mistudio-card"
       role="group"
       aria-label={extraction.name}

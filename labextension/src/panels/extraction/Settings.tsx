@@ -1,6 +1,7 @@
 import { usePanel } from '../context';
 import type { Form } from '../lib/selection';
 import { t } from '../messages';
+import type { Notice } from '../types';
 import { NumberField, SelectField, TextField } from '../ui/Field';
 import { Disclosure } from '../ui/Section';
 
@@ -8,12 +9,16 @@ interface Props {
   form: Form;
   patch: (values: Record<string, unknown>) => void;
   errorAt: (...fields: string[]) => string | null;
+  /** What the estimate says about single settings. */
+  notices: readonly Notice[];
 }
 
 /** Layout, positions, number format, context and count; the rest under "Advanced". */
-export function Settings({ form, patch, errorAt }: Props) {
+export function Settings({ form, patch, errorAt, notices }: Props) {
   const { store } = usePanel();
   const devices = store.system.value?.devices ?? [];
+  const noticeAt = (field: string): string | undefined =>
+    notices.find(notice => notice.field === field)?.message;
   const advanced = ['mode', 'batch_tokens', 'device', 'name'];
   const changed =
     form.mode !== 'truncate' || form.batchTokens !== null || form.device !== 'auto' || form.name;
@@ -28,6 +33,7 @@ export function Settings({ form, patch, errorAt }: Props) {
             { value: 'padded', label: t('extract.layout.padded') }
           ]}
           onChange={layout => patch({ layout })}
+          hint={noticeAt('layout')}
           error={errorAt('layout')}
         />
         <SelectField
@@ -39,6 +45,7 @@ export function Settings({ form, patch, errorAt }: Props) {
             { value: 'mean', label: t('extract.positions.mean') }
           ]}
           onChange={positions => patch({ positions })}
+          hint={noticeAt('positions')}
           error={errorAt('positions')}
         />
         <SelectField
@@ -46,6 +53,7 @@ export function Settings({ form, patch, errorAt }: Props) {
           value={form.dtype}
           options={['float16', 'bfloat16', 'float32'].map(value => ({ value, label: value }))}
           onChange={dtype => patch({ dtype })}
+          hint={noticeAt('dtype')}
           error={errorAt('dtype')}
         />
         <NumberField
@@ -57,6 +65,7 @@ export function Settings({ form, patch, errorAt }: Props) {
               : t('extract.context.auto')
           }
           onChange={context => patch({ context })}
+          hint={noticeAt('context')}
           error={errorAt('context')}
         />
         <NumberField

@@ -36,14 +36,7 @@ export function JobRow({ job }: { job: Job }) {
         </span>
         <Pill state={job.state} />
       </div>
-      {active ? (
-        <JobProgress job={job} label={`${kind} ${name}`} />
-      ) : (
-        <div class="jp-mistudio-row-meta">
-          {when(job.ended_at ?? job.created_at)}
-          {took !== null && ` · ${t('jobs.took', { time: duration(took) })}`}
-        </div>
-      )}
+      {active && <JobProgress job={job} label={`${kind} ${name}`} />}
       {job.warnings?.map(warning => (
         <WarningNote key={warning.code} message={warning.message} />
       ))}
@@ -51,34 +44,40 @@ export function JobRow({ job }: { job: Job }) {
       {actionError && (
         <ErrorNote error={actionError} onDismiss={() => (cancel.clear(), retry.clear())} />
       )}
-      <div class="jp-mistudio-actions">
-        {active && (
+      <div class="jp-mistudio-row-foot">
+        <div class="jp-mistudio-row-meta">
+          {!active && when(job.ended_at ?? job.created_at)}
+          {!active && took !== null && ` · ${t('jobs.took', { time: duration(took) })}`}
+        </div>
+        <div class="jp-mistudio-actions">
+          {active && (
+            <Button
+              busy={cancel.busy}
+              label={`${t('action.cancel')} ${name}`}
+              onClick={() => void cancel.run()}
+            >
+              {t('action.cancel')}
+            </Button>
+          )}
+          {again && (
+            <Button
+              busy={retry.busy}
+              label={`${t('action.retry')} ${name}`}
+              onClick={() => void retry.run()}
+            >
+              {t('action.retry')}
+            </Button>
+          )}
           <Button
-            busy={cancel.busy}
-            label={`${t('action.cancel')} ${name}`}
-            onClick={() => void cancel.run()}
+            kind="quiet"
+            expanded={open}
+            controls={id}
+            label={t('jobs.logOf', { name })}
+            onClick={() => setOpen(!open)}
           >
-            {t('action.cancel')}
+            {t('jobs.log')}
           </Button>
-        )}
-        {again && (
-          <Button
-            busy={retry.busy}
-            label={`${t('action.retry')} ${name}`}
-            onClick={() => void retry.run()}
-          >
-            {t('action.retry')}
-          </Button>
-        )}
-        <Button
-          kind="quiet"
-          expanded={open}
-          controls={id}
-          label={t('jobs.logOf', { name })}
-          onClick={() => setOpen(!open)}
-        >
-          {t('jobs.log')}
-        </Button>
+        </div>
       </div>
       <div id={id} hidden={!open}>
         {open && <LogView job={job} name={name} />}

@@ -1,6 +1,6 @@
 /** The same choice as a call that runs in a notebook. */
 
-import type { Dataset, ExtractionRequest, Model } from '../types';
+import type { ExtractionRequest } from '../types';
 import { formatLayers } from './layers';
 
 /** A string literal; JSON's escapes are all valid in Python. */
@@ -24,26 +24,13 @@ function literal(value: unknown): string {
   return String(value);
 }
 
-/** How to name a model in code: by what holds on another machine where that says everything. */
-export function modelReference(model: Model): string {
-  if (model.format === 'fp32' && !model.revision) {
-    if (model.source === 'sample') {
-      return 'sample-model';
-    }
-    const outside = model.source === 'hub' ? model.repo_id : model.source_path;
-    if (outside) {
-      return outside;
-    }
-  }
-  return model.source === 'sample' && model.format === 'fp32' ? 'sample-model' : model.id;
-}
-
-/** How to name a dataset in code. A config, a revision or a folder's choices are in the catalog. */
-export function datasetReference(dataset: Dataset): string {
-  if (dataset.source === 'sample') {
-    return 'sample-stories';
-  }
-  return dataset.id;
+/** How to name a record in code: by its name, unless another one has the same. */
+export function reference(
+  record: { id: string; name: string },
+  all: readonly { id: string; name: string }[]
+): string {
+  const taken = all.some(other => other.id !== record.id && other.name === record.name);
+  return taken || record.name === '' ? record.id : record.name;
 }
 
 /** `ms.extract(...)` with one argument per line, leaving out what is the default. */

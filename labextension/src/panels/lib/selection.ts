@@ -5,7 +5,7 @@ import type { Dataset, ExtractionRequest, Model } from '../types';
 import { contract, expand } from './hooks';
 import type { Choice } from './hooks';
 import { parseLayers } from './layers';
-import { datasetReference, modelReference } from './python';
+import { reference } from './python';
 
 /** More layers than any model has: for text that is read before the model is known. */
 const MANY_LAYERS = 10_000;
@@ -162,11 +162,16 @@ export function toRequest(form: Form): ExtractionRequest | null {
   return request;
 }
 
-/** The request in the words of code: names that say more than ids where they say enough. */
-export function toPython(form: Form, request: ExtractionRequest): ExtractionRequest {
+/** The request in the words of code: names instead of ids. */
+export function toPython(
+  form: Form,
+  request: ExtractionRequest,
+  datasets: readonly Dataset[],
+  models: readonly Model[]
+): ExtractionRequest {
   return {
     ...request,
-    model: form.model ? modelReference(form.model) : request.model,
-    dataset: form.dataset ? datasetReference(form.dataset) : request.dataset
+    model: form.model ? reference(form.model, models) : request.model,
+    dataset: form.dataset ? reference(form.dataset, datasets) : request.dataset
   };
 }
