@@ -81,7 +81,7 @@ class Activations(StoredArrays):
         """
         import torch
 
-        file, header = self._array(naming.resolve(self.hooks, hook))
+        file, header = self._array(self._full_name(hook))
         rows = arrays.map_private(file, header, self._rows_written())
         if header.dtype == "bfloat16":
             return torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16)
@@ -133,7 +133,7 @@ class Activations(StoredArrays):
         """
         if size < 1:
             raise InvalidInputError("A batch needs at least one row.", field="size")
-        file, header = self._array(naming.resolve(self.hooks, hook))
+        file, header = self._array(self._full_name(hook))
         rows, lengths = self._rows_written(), None
         if len(header.shape) == 3:
             lengths = np.diff(self.offsets[: rows + 1]).astype(np.int64)

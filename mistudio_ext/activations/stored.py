@@ -48,7 +48,7 @@ class StoredArrays(ExtractionFolder):
         NotWrittenError
             The job ended before it wrote anything.
         """
-        name = naming.resolve(self.hooks, hook)
+        name = self._full_name(hook)
         if self._is_awaited(name):
             return arrays.map_nothing(self._path, self._expected_shape(name), self._dtype)
         file, header = self._array(name)
@@ -75,7 +75,7 @@ class StoredArrays(ExtractionFolder):
         UnknownHookError
             Also a KeyError: no such hook.
         """
-        name = naming.resolve(self.hooks, hook)
+        name = self._full_name(hook)
         header = self._header(naming.file_name(self.manifest, name))
         if header is not None:
             return header.shape
@@ -100,6 +100,14 @@ class StoredArrays(ExtractionFolder):
     def rows(self) -> arrays.Mapped:
         """The dataset row in which each sample begins, ``[n_samples]`` int64."""
         return self._index("rows")
+
+    def _full_name(self, hook: naming.HookKey) -> str:
+        if not self.hooks and self.state in ("queued", "running"):
+            raise NotWrittenError(
+                "The hooks are not known before the model is loaded.",
+                hint="acts.wait() waits for the extraction.",
+            )
+        return naming.resolve(self.hooks, hook)
 
     def _rows_written(self) -> int:
         """Return how many rows of the arrays' first axis are written."""

@@ -86,7 +86,12 @@ class _Watch:
     def progress(self, state: str) -> Progress:
         """Return what a progress bar shows."""
         job = self.job or {}
-        fraction = job.get("progress") if job.get("kind", "extract") == "extract" else None
+        fraction = job.get("progress") if job.get("total") else None
+        message = str(job.get("message") or job.get("phase") or "")
+        if job.get("kind", "extract") != "extract":
+            # A job that the extraction waits for: its own progress is no progress of the rows.
+            message += f" {fraction:.0%}" if fraction is not None else ""
+            fraction = None
         ready, total = self.acts.ready, self.acts.total
         return Progress(
             name=self.acts.name,
@@ -95,7 +100,7 @@ class _Watch:
             total=total,
             unit=self.acts.unit,
             fraction=ready / total if total else fraction,
-            message=str(job.get("message") or job.get("phase") or ""),
+            message=message,
             rate=job.get("rate") if ready else None,
             eta_s=job.get("eta_s") if ready else None,
         )

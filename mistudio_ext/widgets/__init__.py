@@ -1,0 +1,1 @@
+"""The panels of the sidebar as widgets in a notebook cell."""
