@@ -48,7 +48,9 @@ class Report(Protocol):
         """Add a warning."""
 
 
-def extract(raw: dict[str, Any], report: Report) -> dict[str, Any]:
+def extract(
+    raw: dict[str, Any], report: Report, loaded: LoadedModel | None = None
+) -> dict[str, Any]:
     """Carry out one extraction, or go on with one that was interrupted.
 
     Parameters
@@ -57,6 +59,8 @@ def extract(raw: dict[str, Any], report: Report) -> dict[str, Any]:
         The content of the worker's ``spec.json``.
     report
         Told about phases, progress and warnings.
+    loaded
+        The model, if it is in memory already; else it is loaded from the spec's path.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def extract(raw: dict[str, Any], report: Report) -> dict[str, Any]:
         return _result(found)
     manifest = output.Manifest(request)
     try:
-        return _Extraction(request, manifest, report).run()
+        return _Extraction(request, manifest, report).run(loaded)
     except CancelledError:
         manifest.ended("cancelled", None)
         raise
@@ -102,19 +106,12 @@ class _Extraction:
         self._warnings: list[dict[str, str]] = []
         self._began = time.monotonic()
 
-    def run(self) -> dict[str, Any]:
+    def run(self, given: LoadedModel | None) -> dict[str, Any]:
         request, report = self._request, self._report
         contexts = Contexts.open(request.raw["tokenization"], request.spec.max_samples)
         report.phase("loading model", f"Loading {request.raw['model'].get('name') or 'the model'}")
         use_threads(request.threads)
-        loaded = load_model(
-            request.model_path,
-            request.format,
-            choose_device(request.spec.device),
-            request.allow_remote_code,
-        )
-        for code, message in loaded.warnings:
-            self._warn(code, message)
+        loaded = self._load() if given is None else given
         structure = discover(loaded.model)
         chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
         self._check_contexts(loaded, structure, contexts)
@@ -124,7 +121,8 @@ class _Extraction:
         if plan is None:
             plan = self._plan(loaded, structure, contexts, chosen)
         del structure  # It holds the traced tensors.
-        _drop_head(loaded.model)
+        if given is None:
+            _drop_head(loaded.model)
         load_s = time.monotonic() - self._began
         started = output.start(request, contexts, chosen, plan, go_on=go_on)
         try:
@@ -141,6 +139,18 @@ class _Extraction:
             return _result(self._manifest.done(started, timings, self._warnings))
         finally:
             started.close()
+
+    def _load(self) -> LoadedModel:
+        request = self._request
+        loaded = load_model(
+            request.model_path,
+            request.format,
+            choose_device(request.spec.device),
+            request.allow_remote_code,
+        )
+        for code, message in loaded.warnings:
+            self._warn(code, message)
+        return loaded
 
     def _plan(
         self,
