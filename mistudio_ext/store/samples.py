@@ -21,6 +21,8 @@ MAX_LIMIT = 1000
 
 Indices = npt.NDArray[np.int64]
 
+_NONE: Indices = np.zeros(0, np.int64)
+
 
 def page(
     dataset: Path,
@@ -119,11 +121,11 @@ class _Lengths:
 def _id_lengths(opened: Split) -> Indices:
     import pyarrow.compute as pc
 
-    parts = [
-        pc.list_value_length(batch.column(0)).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = (
+        pc.list_value_length(batch.column(0)).to_pylist()
         for _, batch in opened.iter_batches([cols.IDS_NAME])
-    ]
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
+    )
+    return np.fromiter((n or 0 for part in lengths for n in part), np.int64, opened.n_rows)
 
 
 def _filter(
@@ -139,7 +141,7 @@ def _filter(
     if min_tokens is None and max_tokens is None:
         return chosen
     if lengths is None:
-        return np.zeros(0, np.int64)
+        return _NONE
     passing = np.ones(opened.n_rows, bool)
     if min_tokens is not None:
         passing &= lengths >= min_tokens
@@ -158,13 +160,15 @@ def _matching(opened: Split, column: str, q: str) -> Indices:
     found: list[Indices] = []
     for first, batch in opened.iter_batches([column]):
         if plain:
-            hits = pc.match_substring(batch.column(0), q, ignore_case=True).fill_null(False)
-            mask = hits.to_numpy(zero_copy_only=False)
+            # The buffer itself, because pyarrow imports pandas before it makes NumPy arrays.
+            hits = pc.indices_nonzero(pc.match_substring(batch.column(0), q, ignore_case=True))
+            rows = np.frombuffer(hits.buffers()[1], np.uint64, len(hits))
+            found.append(rows.astype(np.int64) + first)
         else:
-            values = batch.column(0).to_pylist()
-            mask = np.array([bool(pattern.search(cols.as_text(value))) for value in values])
-        found.append(np.flatnonzero(mask) + first)
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+            values = enumerate(batch.column(0).to_pylist(), first)
+            matches = [i for i, value in values if pattern.search(cols.as_text(value))]
+            found.append(np.array(matches, np.int64))
+    return np.concatenate(found) if found else _NONE
 
 
 def _samples(

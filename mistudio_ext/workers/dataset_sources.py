@@ -230,7 +230,7 @@ def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
             name=config,
             cache_dir=None if scratch is None else str(scratch / "cache"),
         )
-    except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError) as error:
+    except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, RuntimeError) as error:
         raise _no_data_files(path) from error
     except ValueError as error:
         raise _bad_config(error, path, config) from error
@@ -260,7 +260,7 @@ def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
 def _no_data_files(path: Path) -> InvalidInputError:
     found = sorted({item.suffix for item in path.rglob("*") if item.is_file() and item.suffix})
     error = unknown_format(f"{path.name} (it holds {', '.join(found[:8]) or 'no'} files)")
-    if any(item.suffix == ".py" and item.stem == path.name for item in path.glob("*.py")):
+    if (path / f"{path.name}.py").is_file():
         error.hint = "It is made by a Python script, which is not run. Import its data files."
     return error
 

@@ -28,15 +28,15 @@ def hub_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(hub_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSim]:
     """Run a Hub whose faults and requests are this test's own, with an empty cache.
 
-    Code in this process reaches it, and so do child processes that inherit
-    ``os.environ``.
+    Code in this process reaches it by ``endpoint=hub.url``, child processes
+    that inherit ``os.environ`` by themselves.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import close_session, constants
 
     with HubSim(hub_root) as running:
         home = tmp_path / "hf-home"
         for name, value in running.env(hf_home=home).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
-        monkeypatch.setattr(constants, "ENDPOINT", running.url)
         yield running
+        close_session()

@@ -542,12 +542,14 @@ class HubSim:
         if self._loop is None:
             return
 
-        def down() -> None:
+        async def down() -> None:
             for s in self._servers:
                 s.stop()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(s.close_all_connections(), 1)
             self._loop.stop()
 
-        self._loop.call_soon_threadsafe(down)
+        asyncio.run_coroutine_threadsafe(down(), self._loop)
         self._thread.join(5)
         self._loop = None
 

@@ -1,0 +1,141 @@
+"""Models from folders and from the Hub."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mistudio_ext.errors import MiStudioError
+from mistudio_ext.workers import import_model
+from mistudio_ext.workers.model_folder import INDEX, SINGLE, fingerprint, open_model
+from tests.hubsim import HubSim
+from tests.hubsim.repositories import SAMPLE_MODEL
+from tests.workers.recorder import Recorder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Return a copy of the bundled model."""
+    return Path(shutil.copytree(SAMPLE_MODEL, tmp_path / "model"))
+
+
+def run(folder: Path | None, report: Recorder | None = None, **settings: Any) -> dict[str, Any]:
+    facts = {
+        "id": "model_1",
+        "name": "stories",
+        "source": "path",
+        "source_path": str(folder),
+        "format": "fp32",
+        **settings,
+    }
+    spec = {"data_dir": "/", "disk_reserve_bytes": 0, "allow_remote_code": False, "model": facts}
+    return import_model.run(spec, report or Recorder())
+
+
+def test_a_folder_is_registered_in_place(model: Path) -> None:
+    report = Recorder()
+    result = run(model, report)
+    assert result["path"] == str(model)
+    assert result["in_hf_cache"] is False
+    assert result["size_bytes"] == (model / SINGLE).stat().st_size
+    assert result["architecture"]["n_layers"] > 0
+    assert result["architecture"]["hooks"]
+    assert report.warnings == []
+    assert report.phases[0] == "checking"
+    json.dumps(result)
+
+
+def test_a_model_of_the_hub_lands_in_its_cache(hub: HubSim, tmp_path: Path) -> None:
+    report = Recorder()
+    result = run(None, report, source="hub", repo_id="demo/stories", endpoint=hub.url)
+    assert result["in_hf_cache"] is True
+    assert Path(result["path"]).is_relative_to(tmp_path / "hf-home")
+    assert Path(result["path"]).name == result["revision"]
+    folder = open_model(SAMPLE_MODEL)
+    assert result["fingerprint"] == fingerprint(folder.identity_files)
+    assert result["tokenizer_fingerprint"] == fingerprint(folder.tokenizer)
+    assert report.phases[0] == "downloading"
+    assert report.points[-1][2] == "bytes"
+
+
+def test_fingerprints_follow_the_content_alone(model: Path) -> None:
+    before = open_model(model)
+    whole, tokens = fingerprint(before.identity_files), fingerprint(before.tokenizer)
+    assert whole == fingerprint(open_model(SAMPLE_MODEL).identity_files)
+    (model / "README.md").write_text("# Another card\n")
+    assert whole == fingerprint(open_model(model).identity_files)
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**config, "extra": 1}))
+    after = open_model(model)
+    assert fingerprint(after.identity_files) != whole
+    assert fingerprint(after.tokenizer) != tokens
+
+
+def test_a_model_without_a_tokenizer_is_marked(model: Path) -> None:
+    for path in open_model(model).tokenizer:
+        path.unlink()
+    report = Recorder()
+    assert run(model, report)["tokenizer_fingerprint"] is None
+    assert report.warnings == ["no_tokenizer"]
+
+
+def test_shards_are_found_through_their_index(model: Path) -> None:
+    (model / SINGLE).rename(model / "model-00001-of-00001.safetensors")
+    index = {"weight_map": {"lm_head.weight": "model-00001-of-00001.safetensors"}}
+    (model / INDEX).write_text(json.dumps(index))
+    assert [path.name for path in open_model(model).weights] == ["model-00001-of-00001.safetensors"]
+    index["weight_map"]["x"] = "model-00002-of-00002.safetensors"
+    (model / INDEX).write_text(json.dumps(index))
+    with pytest.raises(MiStudioError, match="model-00002-of-00002"):
+        open_model(model)
+
+
+def spoil(model: Path, how: str) -> Path:
+    match how:
+        case "nothing there":
+            return model / "nothing"
+        case "a file":
+            return model / "config.json"
+        case "no config":
+            (model / "config.json").unlink()
+        case "broken config":
+            (model / "config.json").write_text("{")
+        case "no type":
+            (model / "config.json").write_text("{}")
+        case "an adapter":
+            (model / "config.json").rename(model / "adapter_config.json")
+        case "no weights":
+            (model / SINGLE).unlink()
+        case "a pickle":
+            (model / SINGLE).rename(model / "pytorch_model.bin")
+        case "cut weights":
+            (model / SINGLE).write_bytes((model / SINGLE).read_bytes()[:-100])
+        case "no header":
+            (model / SINGLE).write_bytes(b"<html>")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "words"),
+    [
+        ("nothing there", "no_such_path", "nothing at"),
+        ("a file", "not_a_model", "it is a file"),
+        ("no config", "not_a_model", "config.json is missing"),
+        ("broken config", "not_a_model", "not JSON"),
+        ("no type", "not_a_model", "model_type"),
+        ("an adapter", "not_a_model", "adapter"),
+        ("no weights", "not_a_model", "model.safetensors is missing"),
+        ("a pickle", "unsafe_weights", "pickle"),
+        ("cut weights", "broken_weights", "bytes instead of"),
+        ("no header", "broken_weights", "model.safetensors is damaged"),
+    ],
+)
+def test_a_folder_that_is_no_model_says_why(how: str, code: str, words: str, model: Path) -> None:
+    with pytest.raises(MiStudioError, match=words) as caught:
+        run(spoil(model, how))
+    assert (caught.value.code, caught.value.field) == (code, "path")
+    assert caught.value.hint

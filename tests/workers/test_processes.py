@@ -1,0 +1,148 @@
+"""Jobs as processes of their own, killed, cancelled and begun again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mistudio_ext.store.arrow import open_split
+from tests.hubsim import HubSim
+from tests.hubsim.repositories import documents, write_lines
+from tests.workers.recorder import leftovers
+
+
+class Job:
+    """A worker process."""
+
+    def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        (folder / "spec.json").write_text(json.dumps(spec))
+        with (folder / "log.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mistudio_ext.workers", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            )
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what it has reported so far."""
+        path = self.folder / "events.jsonl"
+        text = path.read_text() if path.is_file() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until an event fulfils the condition."""
+        end = time.monotonic() + 30
+        while not any(condition(event) for event in self.events()):
+            assert self.process.poll() is None, (self.folder / "log.txt").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end and return ``result.json``."""
+        self.process.wait(60)
+        outcome: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
+        return outcome
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Callable[..., Job]:
+    """Return a function that starts the import of a dataset."""
+    count = 0
+
+    def begin(**settings: Any) -> Job:
+        nonlocal count
+        count += 1
+        dataset = {"id": "ds_1", "name": "test", "path": str(data_dir / "datasets/ds_1")}
+        spec = {
+            "schema_version": 1,
+            "job_id": f"job_{count}",
+            "kind": "dataset.import",
+            "data_dir": str(data_dir),
+            "disk_reserve_bytes": 0,
+            "allow_remote_code": False,
+            "threads": None,
+            "dataset": {**dataset, **settings},
+        }
+        return Job(data_dir / "jobs" / f"job_{count}", spec)
+
+    return begin
+
+
+def made(data_dir: Path) -> list[str]:
+    return [name for name in leftovers(data_dir) if not name.startswith("jobs/")]
+
+
+def test_a_download_goes_on_after_its_process_was_killed(
+    hub: HubSim, data_dir: Path, start: Callable[..., Job]
+) -> None:
+    hub.fail("throttle", match="_cdn", rate=3_000_000, times=1)
+    job = start(source="hub", repo_id="demo/big")
+    job.wait_for(lambda event: event.get("unit") == "bytes" and event["done"] > 1_000_000)
+    job.process.send_signal(signal.SIGKILL)
+    job.process.wait(10)
+    assert not (data_dir / "datasets").exists()
+    again = start(source="hub", repo_id="demo/big")
+    outcome = again.result()
+    # The file is random bytes under a gzip name: it arrives whole, and is then refused by name.
+    assert outcome["error"]["code"] == "broken_file"
+    assert "train.txt.gz" in outcome["error"]["message"]
+    resumed = hub.calls("GET .*_cdn")[-1]["range"]
+    assert resumed is not None
+    assert int(resumed.removeprefix("bytes=").rstrip("-")) > 1_000_000
+    assert made(data_dir) == []
+
+
+def test_an_import_that_was_killed_can_be_done_again(
+    tmp_path: Path, data_dir: Path, start: Callable[..., Job]
+) -> None:
+    write_lines(tmp_path / "in.jsonl", documents(60_000))
+    job = start(source="path", source_path=str(tmp_path / "in.jsonl"))
+    job.wait_for(lambda event: event.get("unit") == "rows" and event["done"] > 1000)
+    job.process.send_signal(signal.SIGKILL)
+    job.process.wait(10)
+    assert not (data_dir / "datasets").exists()
+    again = start(source="path", source_path=str(tmp_path / "in.jsonl"))
+    outcome = again.result()
+    assert outcome["state"] == "done", outcome
+    assert outcome["result"]["n_rows"] == 60_000
+    assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 60_000
+    assert all(name.startswith("datasets/ds_1/") for name in made(data_dir))
+
+
+def test_cancelling_a_process_leaves_nothing(
+    hub: HubSim, data_dir: Path, start: Callable[..., Job]
+) -> None:
+    hub.fail("throttle", match="_cdn", rate=1_000_000)
+    job = start(source="hub", repo_id="demo/big")
+    job.wait_for(lambda event: event.get("unit") == "bytes" and event["done"] > 100_000)
+    job.process.send_signal(signal.SIGTERM)
+    assert job.result()["state"] == "cancelled"
+    assert made(data_dir) == []
+
+
+def test_a_worker_that_imports_a_dataset_loads_no_torch(tmp_path: Path, data_dir: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", documents(10))
+    code = f"""
+import sys
+from tests.workers.recorder import Recorder
+from mistudio_ext.workers import import_dataset
+import_dataset.run({{"data_dir": {str(data_dir)!r}, "dataset": {{"id": "ds_1", "source": "path",
+    "path": {str(data_dir / "ds")!r}, "source_path": {str(tmp_path / "in.jsonl")!r}}}}}, Recorder())
+assert "torch" not in sys.modules and "transformers" not in sys.modules
+"""
+    root = str(Path(__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": root}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
