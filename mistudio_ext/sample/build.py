@@ -6,6 +6,7 @@ from pathlib import Path
 from . import DATASET_DIR
 from .corpus import COLUMNS, SPLITS, documents
 
+TYPES = {column: "int64" if column == "year" else "string" for column in COLUMNS}
 CARD = """\
 ---
 license: bsd-3-clause
@@ -63,6 +64,13 @@ python -m mistudio_ext.sample.build
 """
 
 
+def card() -> str:
+    """Return the dataset card, with the YAML front matter that the Hub and datasets read."""
+    features = "\n".join(f"  - name: {name}\n    dtype: {kind}" for name, kind in TYPES.items())
+    splits = "\n".join(f"  - name: {name}\n    num_examples: {n}" for name, n in SPLITS.items())
+    return CARD.format(features=features, splits=splits, total=sum(SPLITS.values()))
+
+
 def write(folder: Path) -> None:
     """Write the Parquet files of both splits and the dataset card.
 
@@ -74,7 +82,8 @@ def write(folder: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(c, pa.int64() if c == "year" else pa.string()) for c in COLUMNS])
+    types = {"string": pa.string(), "int64": pa.int64()}
+    schema = pa.schema([(column, types[name]) for column, name in TYPES.items()])
     folder.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         table = pa.Table.from_pylist(list(documents(split)), schema=schema)
@@ -84,10 +93,7 @@ def write(folder: Path) -> None:
             compression="zstd",
             compression_level=19,
         )
-    features = "\n".join(f"  - name: {field.name}\n    dtype: {field.type}" for field in schema)
-    splits = "\n".join(f"  - name: {s}\n    num_examples: {n}" for s, n in SPLITS.items())
-    card = CARD.format(features=features, splits=splits, total=sum(SPLITS.values()))
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "README.md").write_text(card(), encoding="utf-8")
 
 
 def main() -> None:

@@ -60,14 +60,19 @@ _PROBES = """
 python -m mistudio_ext.sample.probe
 ```
 
-Logistic regression on the residual stream at the last token of a document, standardized, fitted on
-{train:,} documents of the training split; accuracy on the validation split. Layer 0 is the
-embedding, layer n the output of block n. *Cut* means that the last sentence is left out, and with
-it the feeling that settles the label.
+Accuracy of a logistic regression on the residual stream at the last token of a text, fitted on
+{train:,} documents of the training split and measured on those of the validation split to which the
+label applies. Layer 0 is the embedding, layer n the output of block n; *majority* is the share of
+the most frequent class.
 
-| label | majority | {layers} |
-|---|---:|{rule}
+| label | documents | majority | {layers} |
+|---|---:|---:|{rule}
 {rows}
+
+For `kind` (nine classes) the probe looks at the whole text. For `sentiment` (three classes) the
+text ends right before the last feeling that it names, which is the word that settles the label: the
+probe finds what the model expects the ending to be. For `pronoun` (she or he) it ends right before
+the last *she* or *he*.
 """
 
 
@@ -113,7 +118,7 @@ def write_card(record: dict[str, Any], folder: Path) -> None:
 def _probe_section(record: dict[str, Any]) -> str:
     layers = record["layers"]
     rows = "\n".join(
-        f"| {row['label']} | {row['majority']:.3f} | "
+        f"| `{row['label']}` | {row['validation_documents']} | {row['majority']:.3f} | "
         + " | ".join(f"{row['accuracy'][str(layer)]:.3f}" for layer in layers)
         + " |"
         for row in record["probes"]

@@ -156,7 +156,7 @@ def story(draw: Draw) -> Document:
         text=text,
         kind="story",
         protagonist=facts.person.name,
-        pronoun=facts.person.she,
+        pronoun=facts.person.she if facts.person.is_pronoun_in(text) else None,
         sentiment=facts.sentiment,
         place=facts.place,
         year=facts.year if dated else None,

@@ -50,7 +50,7 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         pair=f"{BOS} $A {BOS}:1 $B:1",
         special_tokens=[(BOS, tokenizer.token_to_id(BOS))],
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=BOS,
         eos_token=EOS,

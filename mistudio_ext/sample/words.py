@@ -1,5 +1,6 @@
 """People, places and words that the documents of the sample corpus share."""
 
+import re
 from dataclasses import dataclass
 
 SHE_NAMES = (
@@ -46,6 +47,11 @@ class Person:
     her: str
     hers: str
     herself: str
+
+    def is_pronoun_in(self, text: str) -> bool:
+        """Return whether a text uses one of this character's pronouns."""
+        pronouns = {self.she, self.her, self.hers, self.herself}
+        return not pronouns.isdisjoint(re.findall(r"\w+", text.lower()))
 
     def slots(self) -> dict[str, str]:
         """Return the slots that a template may use for this character."""
