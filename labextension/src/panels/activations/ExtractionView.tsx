@@ -113,7 +113,10 @@ function specFacts(extraction: Extraction): Fact[] {
     [t('extract.model'), extraction.model],
     [t('extract.dataset'), [extraction.dataset, extraction.split].filter(Boolean).join(', ')],
     [t('hooks.layers'), choice.layers ? formatLayers(choice.layers) : null],
-    [t('architecture.hooks'), choice.hooks.join(', ')],
+    [
+      t('architecture.hooks'),
+      choice.layers ? choice.hooks.join(', ') : integer(choice.hooks.length)
+    ],
     [t('estimate.samples'), extraction.n_samples === null ? null : integer(extraction.n_samples)],
     [t('estimate.tokens'), extraction.n_tokens === null ? null : integer(extraction.n_tokens)],
     [t('estimate.bytes'), extraction.bytes === null ? null : bytes(extraction.bytes)],
@@ -121,12 +124,14 @@ function specFacts(extraction: Extraction): Fact[] {
     [t('extract.positions'), word('positions')],
     [t('extract.dtype'), spec.dtype],
     [t('extract.context'), spec.context ? integer(spec.context) : null],
-    [t('activations.created'), when(extraction.created_at)],
-    [t('activations.path'), extraction.path]
+    [t('activations.created'), when(extraction.created_at)]
   ];
-  return facts
+  const shown = facts
     .filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([label, value]): Fact => [label, value]);
+  return extraction.path
+    ? [...shown, [t('activations.path'), <code>{extraction.path}</code>, true]]
+    : shown;
 }
 
 function Files({ files }: { files: [string, ArrayFile][] }) {

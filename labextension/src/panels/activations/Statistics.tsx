@@ -88,7 +88,7 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
   const points = [...lines.values()].flat();
   const layers = points.map(([layer]) => layer);
   const [first, last] = [Math.min(...layers), Math.max(...layers)];
-  if (points.length < 2 || first === last) {
+  if ([...lines.values()].every(line => line.length < 2)) {
     return null;
   }
   const top = Math.max(...points.map(([, value]) => value)) || 1;
@@ -124,8 +124,9 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
 
 /** Which line is which: by dash as well as by colour. */
 function Legend({ rows }: { rows: readonly Row[] }) {
-  const shorts = [...linesOf(rows, 'mean_norm').keys()];
-  if (shorts.length < 2) {
+  const lines = linesOf(rows, 'mean_norm');
+  const shorts = [...lines.keys()];
+  if (shorts.length < 2 || [...lines.values()].every(line => line.length < 2)) {
     return null;
   }
   return (

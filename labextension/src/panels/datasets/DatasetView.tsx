@@ -37,7 +37,8 @@ export function DatasetView({ dataset, onBack }: Props) {
   if (dataset.columns.length > 1) {
     facts.push([
       t('datasets.columns'),
-      dataset.columns.map(column => `${column.name} (${column.dtype})`).join(', ')
+      dataset.columns.map(column => `${column.name} (${column.dtype})`).join(', '),
+      true
     ]);
   }
   const split = host.selection.value['split'];
