@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
+from traitlets import default
 
 from mistudio_ext._version import __version__
 from mistudio_ext.api.host import StudioHost
@@ -18,6 +19,10 @@ from mistudio_ext.settings import SettingsTraits
 
 #: Milliseconds between looks whether jobs are active, which keep the server from being culled.
 ACTIVITY_MS = 30_000
+
+
+#: The panels' bundle.
+STATIC = Path(__file__).parent.parent / "static"
 
 
 class MiStudioApp(SettingsTraits, ExtensionApp):
@@ -29,7 +34,10 @@ class MiStudioApp(SettingsTraits, ExtensionApp):
     version = __version__
     load_other_extensions = True
     extension_url = "/lab"
-    static_paths: ClassVar[list[str]] = [str(Path(__file__).parent.parent / "static")]
+
+    @default("static_paths")
+    def _default_static_paths(self) -> list[str]:
+        return [str(STATIC)]
 
     def initialize_settings(self) -> None:
         """Make the host known to the handlers; the studio itself opens later."""
@@ -51,7 +59,7 @@ class MiStudioApp(SettingsTraits, ExtensionApp):
 
     def _note_activity(self) -> None:
         """Count running jobs as activity, so that an idle culler leaves the server alone."""
-        if self.host.busy():
+        if self.host.busy() and self.serverapp is not None:
             from jupyter_server._tz import utcnow
 
             self.serverapp.web_app.settings["last_activity_times"]["mistudio_ext"] = utcnow()

@@ -37,7 +37,7 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             raise web.HTTPError(403)
         await super().get(*args, **kwargs)
 
-    async def open(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    async def open(self, *args: Any, **kwargs: Any) -> None:
         """Say hello and begin to send."""
         super().open(*args, **kwargs)
         host: StudioHost = self.settings["mistudio_host"]

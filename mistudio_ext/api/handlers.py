@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -23,6 +23,20 @@ RESOURCE = "mistudio"
 
 #: Largest JSON body.
 MAX_BODY = 8 * 2**20
+
+Method = TypeVar("Method", bound=Callable[..., Awaitable[None]])
+
+
+def allowed(action: Literal["read", "write", "execute"]) -> Callable[[Method], Method]:
+    """Let a handler's method be called only by an authenticated user who may do this."""
+
+    def wrap(method: Method) -> Method:
+        # The action is always given: without it the decorator remembers the first caller's.
+        guarded: Any = authorized(action, RESOURCE)(method)
+        return cast("Method", web.authenticated(guarded))
+
+    return wrap
+
 
 _REASONS = {
     400: "Bad request",
@@ -136,8 +150,7 @@ class StudioHandler(APIHandler):
 class NoRouteHandler(StudioHandler):
     """Anything below the API's prefix that is no route."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self) -> None:
         """Answer with a JSON 404."""
         raise NotFoundError(

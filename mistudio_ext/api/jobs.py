@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
-from mistudio_ext.api.handlers import RESOURCE, Json, StudioHandler
+from mistudio_ext.api.handlers import Json, StudioHandler, allowed
 
 #: Jobs that the list shows.
 LISTED = 200
@@ -14,21 +11,19 @@ LISTED = 200
 class JobsHandler(StudioHandler):
     """``jobs``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self) -> None:
         """Return the jobs, newest first."""
         jobs = (await self.studio()).jobs
         await self.reply(
-            self.host.call(lambda: {"jobs": [jobs.view(j) for j in jobs.list(limit=LISTED)]})
+            self.host.call(lambda: {"jobs": [jobs.view(j) for j in jobs.all(limit=LISTED)]})
         )
 
 
 class JobHandler(StudioHandler):
     """``jobs/{id}``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, job_id: str) -> None:
         """Return one job with its progress."""
         jobs = (await self.studio()).jobs
@@ -38,8 +33,7 @@ class JobHandler(StudioHandler):
 class LogHandler(StudioHandler):
     """``jobs/{id}/log``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, job_id: str) -> None:
         """Return the last lines of the job's log."""
         jobs = (await self.studio()).jobs
@@ -55,8 +49,7 @@ class LogHandler(StudioHandler):
 class CancelHandler(StudioHandler):
     """``jobs/{id}/cancel``."""
 
-    @web.authenticated
-    @authorized("execute", RESOURCE)
+    @allowed("execute")
     async def post(self, job_id: str) -> None:
         """Cancel a queued or running job."""
         jobs = (await self.studio()).jobs
@@ -66,8 +59,7 @@ class CancelHandler(StudioHandler):
 class RetryHandler(StudioHandler):
     """``jobs/{id}/retry``."""
 
-    @web.authenticated
-    @authorized("execute", RESOURCE)
+    @allowed("execute")
     async def post(self, job_id: str) -> None:
         """Queue an ended job again."""
         jobs = (await self.studio()).jobs

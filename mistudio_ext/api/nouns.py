@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
-from mistudio_ext.api.handlers import RESOURCE, Json, StudioHandler
+from mistudio_ext.api.handlers import Json, StudioHandler, allowed
 from mistudio_ext.errors import InvalidInputError
 
 #: Rows of a page where the request names no limit.
@@ -17,8 +14,7 @@ PAGE = 50
 class SystemHandler(StudioHandler):
     """``system``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self) -> None:
         """Return versions, devices, disk, memory, limits and capabilities."""
         studio = await self.studio()
@@ -32,16 +28,14 @@ class CollectionHandler(StudioHandler):
         """Say which noun this route serves."""
         self.noun = noun
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self) -> None:
         """Return all of them, newest first."""
         service = getattr(await self.studio(), self.noun)
         rows = await self.host.call(service.list)
         await self.reply(_ready({self.noun: rows}))
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def post(self) -> None:
         """Register or start one."""
         await self.reply_started(self._create())
@@ -62,22 +56,19 @@ class ItemHandler(StudioHandler):
         """Say which noun this route serves."""
         self.noun = noun
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, row_id: str) -> None:
         """Return it."""
         service = getattr(await self.studio(), self.noun)
         await self.reply(self.host.call(service.get, row_id))
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def patch(self, row_id: str) -> None:
         """Rename it."""
         service = getattr(await self.studio(), self.noun)
         await self.reply(self.host.call(service.rename, row_id, self.body().get("name")))
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def delete(self, row_id: str) -> None:
         """Delete it with its files."""
         service = getattr(await self.studio(), self.noun)
@@ -91,8 +82,7 @@ class BulkDeleteHandler(StudioHandler):
         """Say which noun this route serves."""
         self.noun = noun
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def post(self) -> None:
         """Delete many; what cannot be deleted is named and the rest is deleted."""
         ids = self.body().get("ids")
@@ -105,8 +95,7 @@ class BulkDeleteHandler(StudioHandler):
 class SamplesHandler(StudioHandler):
     """``datasets/{id}/samples``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, dataset_id: str) -> None:
         """Return a page of rows."""
         studio = await self.studio()
@@ -128,16 +117,14 @@ class SamplesHandler(StudioHandler):
 class TokenizationsHandler(StudioHandler):
     """``datasets/{id}/tokenizations``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, dataset_id: str) -> None:
         """Return the tokenizations of a dataset."""
         studio = await self.studio()
         rows = await self.host.call(studio.tokenizations.list, dataset_id)
         await self.reply(_ready({"tokenizations": rows}))
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def post(self, dataset_id: str) -> None:
         """Tokenise a split."""
         await self.reply_started(self._create(dataset_id))
@@ -151,15 +138,13 @@ class TokenizationsHandler(StudioHandler):
 class TokenizationHandler(StudioHandler):
     """``datasets/{id}/tokenizations/{tid}``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, dataset_id: str, tokenization_id: str) -> None:
         """Return one tokenization."""
         studio = await self.studio()
         await self.reply(self.host.call(studio.tokenizations.get, dataset_id, tokenization_id))
 
-    @web.authenticated
-    @authorized("write", RESOURCE)
+    @allowed("write")
     async def delete(self, dataset_id: str, tokenization_id: str) -> None:
         """Delete one tokenization."""
         studio = await self.studio()
@@ -169,8 +154,7 @@ class TokenizationHandler(StudioHandler):
 class ArchitectureHandler(StudioHandler):
     """``models/{id}/architecture``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, model_id: str) -> None:
         """Return facts, layer tree, hook points and checks."""
         studio = await self.studio()
@@ -180,8 +164,7 @@ class ArchitectureHandler(StudioHandler):
 class EstimateHandler(StudioHandler):
     """``extractions/estimate``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def post(self) -> None:
         """Return what an extraction would take; registers nothing."""
         studio = await self.studio()
@@ -191,8 +174,7 @@ class EstimateHandler(StudioHandler):
 class ManifestHandler(StudioHandler):
     """``extractions/{id}/manifest``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self, extraction_id: str) -> None:
         """Return the manifest as it stands."""
         studio = await self.studio()

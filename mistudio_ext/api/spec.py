@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jupyter_server.auth.decorator import authorized
-from tornado import web
-
-from mistudio_ext.api.handlers import RESOURCE, StudioHandler
+from mistudio_ext.api.handlers import StudioHandler, allowed
 
 SPEC = Path(__file__).parent / "openapi.yaml"
 
@@ -15,8 +12,7 @@ SPEC = Path(__file__).parent / "openapi.yaml"
 class SpecHandler(StudioHandler):
     """``spec.yaml``."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
+    @allowed("read")
     async def get(self) -> None:
         """Return the OpenAPI description."""
         self.set_header("Content-Type", "application/yaml")

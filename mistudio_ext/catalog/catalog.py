@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mistudio_ext.catalog import records, tables
 from mistudio_ext.catalog.filesystem import refuse_network
-from mistudio_ext.catalog.repository import Repository
+from mistudio_ext.catalog.repository import R, Repository
 from mistudio_ext.errors import ConflictError
 
 #: Newest schema version; equals the newest file in ``migrations/versions``.
@@ -58,7 +58,7 @@ class Catalog:
         """Close all connections."""
         self._engine.dispose()
 
-    def _of(self, table: sa.Table, record: type[Any], noun: str) -> Repository[Any]:
+    def _of(self, table: sa.Table, record: type[R], noun: str) -> Repository[R]:
         return Repository(self._engine, table, record, noun)
 
     def _version(self) -> str | None:

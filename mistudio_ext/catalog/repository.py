@@ -94,14 +94,14 @@ class Repository(Generic[R]):
         """Delete a row; tell whether there was one."""
         with self._write() as connection:
             statement = self._table.delete().where(self._table.c.id == row_id)
-            return connection.execute(statement).rowcount > 0
+            return bool(connection.execute(statement).rowcount)
 
     def _change(self, condition: sa.ColumnElement[bool], changes: dict[str, Any]) -> int:
         values = {"updated_at": now(), **changes}
         try:
             with self._write() as connection:
                 statement = self._table.update().where(condition).values(**values)
-                return connection.execute(statement).rowcount
+                return int(connection.execute(statement).rowcount)
         except sa.exc.IntegrityError as error:
             raise ConflictError(
                 f"There is already such a {self._noun}.", code="already_there"

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mistudio_ext._version import __version__
 from mistudio_ext.catalog.filesystem import NETWORK, filesystem
@@ -90,9 +91,9 @@ def extension(what: str, enabled: Callable[[], bool]) -> Finding:
 
 def _server_extension() -> bool:
     from jupyter_core.paths import jupyter_config_path
-    from jupyter_server.extension.config import ExtensionConfigManager
+    from jupyter_server.extension import config
 
-    manager = ExtensionConfigManager(read_config_path=jupyter_config_path())
+    manager: Any = config.ExtensionConfigManager(read_config_path=jupyter_config_path())
     return bool(manager.get_jpserver_extensions().get("mistudio_ext"))
 
 

@@ -1,43 +1,26 @@
-"""The job manager: one thread that starts, watches, cancels and adopts workers.
-
-The manager runs no work itself. All its state is in the catalog and in the
-jobs' folders, so that another server can go on where this one ended.
-"""
+"""The job manager: jobs queued, looked at, cancelled and tried again."""
 
 from __future__ import annotations
 
-import logging
-import os
-import selectors
 import sys
 import threading
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext.catalog import Catalog, JobRecord, new_id, now
-from mistudio_ext.errors import CancelledError, ConflictError, MiStudioError, from_dict
+from mistudio_ext.catalog import Catalog, JobRecord, new_id
+from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs.bus import EventBus
-from mistudio_ext.jobs.deaths import explain
-from mistudio_ext.jobs.folder import EventTail, JobFolder
+from mistudio_ext.jobs.folder import JobFolder
 from mistudio_ext.jobs.kinds import JobKind, Json
 from mistudio_ext.jobs.owners import Owners
-from mistudio_ext.jobs.process import WorkerProcess, boot_id
-from mistudio_ext.jobs.running import RunningJob, absorb
-
-_log = logging.getLogger(__name__)
+from mistudio_ext.jobs.supervisor import Supervisor
+from mistudio_ext.jobs.view import public
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 #: Command that runs one job.
 WORKER = (sys.executable, "-m", "mistudio_ext.workers")
-
-#: Seconds between looks at running workers' events: at most ten messages a second per job.
-TICK_S = 0.1
-#: Seconds between looks for jobs that another manager left behind.
-ADOPT_S = 2.0
 
 
 class JobManager:
@@ -71,22 +54,22 @@ class JobManager:
     ) -> None:
         self._catalog = catalog
         self._bus = bus
-        self._root = root
-        self._max_running = max_running
-        self._grace_s = cancel_grace_s
-        self._worker = worker
         self._kinds: dict[str, JobKind] = {}
-        self._running: dict[str, RunningJob] = {}
         self._secrets: dict[str, dict[str, str]] = {}
         self._owners = Owners(root / "jobs" / ".owners")
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
         self._changed = threading.Condition()
-        self._stopping = False
-        self._adopted_at = 0.0
-        self._thread = threading.Thread(target=self._supervise, name="mistudio-jobs", daemon=True)
-
-    # -- what services and handlers call ---------------------------------------------------
+        self.closed = False
+        self._supervisor = Supervisor(
+            catalog,
+            self._owners,
+            root,
+            self._kinds,
+            self._secrets,
+            self._publish,
+            max_running=max_running,
+            cancel_grace_s=cancel_grace_s,
+            worker=worker,
+        )
 
     def register(self, kind: JobKind) -> None:
         """Make a kind of job known; before :meth:`start`."""
@@ -94,16 +77,14 @@ class JobManager:
 
     def start(self) -> None:
         """Begin to supervise."""
-        self._thread.start()
+        self._supervisor.start()
 
     def close(self) -> None:
         """Stop supervising; workers go on and can be adopted."""
-        self._stopping = True
-        self._wake()
-        if self._thread.is_alive():
-            self._thread.join()
-        for running in self._running.values():
-            running.process.close()
+        if self.closed:
+            return
+        self.closed = True
+        self._supervisor.close()
         self._owners.close()
 
     def submit(
@@ -144,16 +125,16 @@ class JobManager:
             self._secrets[job.id] = secrets
         self._catalog.jobs.add(job)
         self._publish(job)
-        self._wake()
+        self._supervisor.wake()
         return job
 
     def get(self, job_id: str) -> JobRecord:
         """Return a job with its live progress."""
-        return self._live(self._catalog.jobs.get(job_id))
+        return self._supervisor.live(self._catalog.jobs.get(job_id))
 
-    def list(self, **equal: Any) -> list[JobRecord]:
+    def all(self, **equal: Any) -> list[JobRecord]:
         """Return jobs, newest first, with their live progress."""
-        return [self._live(job) for job in self._catalog.jobs.list(**equal)]
+        return [self._supervisor.live(job) for job in self._catalog.jobs.list(**equal)]
 
     def view(self, job: JobRecord) -> Json:
         """Return a job as REST and events give it."""
@@ -165,7 +146,7 @@ class JobManager:
 
     def folder(self, job_id: str) -> JobFolder:
         """Return a job's folder."""
-        return JobFolder(self._root / "jobs" / job_id)
+        return self._supervisor.folder(job_id)
 
     def cancel(self, job_id: str) -> JobRecord:
         """Cancel a queued or running job; an ended one is left as it is."""
@@ -173,7 +154,7 @@ class JobManager:
         if job.state in ENDED:
             return job
         self._catalog.jobs.update(job_id, cancel_requested=True)
-        self._wake()
+        self._supervisor.wake()
         return self.get(job_id)
 
     def retry(self, job_id: str, secrets: dict[str, str] | None = None) -> JobRecord:
@@ -206,7 +187,7 @@ class JobManager:
             ended_at=None,
         )
         self._publish(job)
-        self._wake()
+        self._supervisor.wake()
         return job
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
@@ -221,298 +202,10 @@ class JobManager:
         """Return how many queued jobs come before this one, None if it is not queued."""
         if job.state != "queued":
             return None
-        waiting = [queued.id for queued in self._queue()]
+        waiting = [queued.id for queued in self._supervisor.queue()]
         return waiting.index(job.id) if job.id in waiting else 0
-
-    # -- the supervisor's thread ------------------------------------------------------------
-
-    def _supervise(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            while not self._stopping:
-                try:
-                    self._turn(selector)
-                except Exception:  # noqa: BLE001 - the last resort, logged
-                    # One bad turn must not end the supervision of all other jobs.
-                    _log.exception("The job manager stumbled; it goes on.")
-                    time.sleep(1.0)
-
-    def _turn(self, selector: selectors.BaseSelector) -> None:
-        self._adopt_left_behind()
-        self._dispatch()
-        watched = self._watch(selector)
-        try:
-            selector.select(TICK_S if self._running else ADOPT_S)
-        finally:
-            for fd in watched:
-                selector.unregister(fd)
-        self._drain_wake()
-        self._look_at_running()
-
-    def _watch(self, selector: selectors.BaseSelector) -> list[int]:
-        fds = [r.process.pidfd for r in self._running.values() if r.process.pidfd is not None]
-        for fd in fds:
-            selector.register(fd, selectors.EVENT_READ)
-        return fds
-
-    def _queue(self) -> list[JobRecord]:
-        queued = self._catalog.jobs.list(state="queued", oldest_first=True)
-        return sorted(queued, key=lambda job: -job.priority)
-
-    def _dispatch(self) -> None:
-        """Start what may start, in order."""
-        mine = [job for job in self._queue() if job.owner == self._owners.me]
-        if not mine:
-            return
-        with self._owners.exclusive():
-            running = [job.kind for job in self._catalog.jobs.list(state="running")]
-            for job in mine:
-                if job.cancel_requested:
-                    self._end(job, "cancelled", _cancelled())
-                elif (failure := self._blocked(job)) is not None:
-                    if failure:
-                        self._end(job, "failed", failure)
-                elif (
-                    len(running) < self._max_running
-                    and running.count(job.kind) < self._kinds[job.kind].limit
-                    and self._start(job)
-                ):
-                    running.append(job.kind)
-
-    def _blocked(self, job: JobRecord) -> Json | None:
-        """Return None if all that the job needs is done, {} to wait, or why it cannot run."""
-        waiting = False
-        for needed_id in job.depends_on:
-            needed = self._catalog.jobs.find(id=needed_id)
-            if needed is None or needed.state in ("failed", "cancelled", "interrupted"):
-                error = (needed.error if needed else None) or {}
-                name = needed.target_name if needed else needed_id
-                return {
-                    **error,
-                    "code": error.get("code", "dependency_failed"),
-                    "message": f"'{name}' is needed first, but that failed: "
-                    + error.get("message", "it is gone."),
-                }
-            waiting = waiting or needed.state != "done"
-        return {} if waiting else None
-
-    def _start(self, job: JobRecord) -> bool:
-        """Start a job's worker; tell whether it runs."""
-        kind = self._kinds[job.kind]
-        taken = self._catalog.jobs.update_if(
-            job.id,
-            {"state": "queued", "owner": self._owners.me},
-            state="running",
-            started_at=now(),
-            phase="starting",
-            attempt=job.attempt + 1,
-        )
-        if not taken:
-            return False
-        job = self._catalog.jobs.get(job.id)
-        folder = self.folder(job.id)
-        try:
-            spec = {"job_id": job.id, "kind": job.kind, **kind.prepare(job)}
-            folder.start(spec)
-            tail = EventTail(folder)
-            tail.skip_to_end()
-            environment = {**kind.environment(job), **self._secrets.get(job.id, {})}
-            process = WorkerProcess.spawn(self._worker, folder.path, folder.log, environment)
-        except (MiStudioError, OSError) as error:
-            self._end(job, "failed", _describe(error))
-            return False
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("%s could not be prepared.", job.id)
-            self._end(job, "failed", _internal())
-            return False
-        folder.write_process(process.identity)
-        running = RunningJob(job, folder, process)
-        running.tail = tail
-        self._running[job.id] = running
-        self._publish(job)
-        return True
-
-    def _look_at_running(self) -> None:
-        for running in list(self._running.values()):
-            dead = not running.process.alive()
-            if running.look() and not dead:
-                self._publish(running.job)
-            running.folder.trim_log()
-            if dead:
-                self._finish(running)
-            elif self._catalog.jobs.get(running.job.id).cancel_requested:
-                running.stop(self._grace_s)
-
-    def _finish(self, running: RunningJob) -> None:
-        """Settle a job whose worker is gone."""
-        running.look()
-        status = running.process.reap()
-        # A live record goes before the entry in _running, so that readers never see old progress.
-        job = running.job
-        outcome = running.folder.result()
-        identity = running.folder.process() or {}
-        if outcome is not None and outcome["state"] == "done":
-            self._succeed(job, outcome["result"])
-        elif outcome is not None:
-            self._end(job, outcome["state"], outcome.get("error") or _cancelled())
-        elif self._catalog.jobs.get(job.id).cancel_requested:
-            self._end(job, "cancelled", _cancelled())
-        else:
-            state, error = explain(status, identity.get("boot_id", boot_id()) != boot_id())
-            error["log_tail"] = running.folder.log_tail(10)[0]
-            self._end(job, state, error)
-
-    def _succeed(self, job: JobRecord, result: Json) -> None:
-        try:
-            self._kinds[job.kind].finish(job, result)
-        except MiStudioError as error:
-            self._end(job, "failed", error.to_dict())
-            return
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("The result of %s could not be taken over.", job.id)
-            self._end(job, "failed", _internal())
-            return
-        self._settle(job, "done", None)
-
-    def _end(self, job: JobRecord, state: str, error: Json) -> None:
-        self._kinds[job.kind].fail(job, state, error)
-        self._settle(job, state, error)
-
-    def _settle(self, job: JobRecord, state: str, error: Json | None) -> None:
-        ended = self._catalog.jobs.update(
-            job.id,
-            state=state,
-            error=error,
-            ended_at=now(),
-            phase=None,
-            message="",
-            done=job.done,
-            total=job.total,
-            unit=job.unit,
-            rate=job.rate,
-            eta_s=None,
-            warnings=job.warnings,
-        )
-        self._running.pop(job.id, None)
-        self._secrets.pop(job.id, None)
-        self._publish(ended)
-
-    def _adopt_left_behind(self) -> None:
-        """Take over jobs whose manager is gone."""
-        if time.monotonic() - self._adopted_at < ADOPT_S:
-            return
-        self._adopted_at = time.monotonic()
-        for job in self._catalog.jobs.list(state=("queued", "running"), oldest_first=True):
-            if job.id in self._running or self._owners.alive(job.owner):
-                continue
-            taken = self._catalog.jobs.update_if(
-                job.id, {"state": job.state, "owner": job.owner}, owner=self._owners.me
-            )
-            if taken and job.state == "running":
-                self._adopt(self._catalog.jobs.get(job.id))
-
-    def _adopt(self, job: JobRecord) -> None:
-        """Watch a worker that an earlier server started, or settle what it left."""
-        folder = self.folder(job.id)
-        identity = folder.process()
-        process = WorkerProcess.adopt(identity) if identity else None
-        if process is None:
-            process = _Gone()
-        self._running[job.id] = RunningJob(job, folder, process)
-
-    # -- shared --------------------------------------------------------------------------------
-
-    def _live(self, job: JobRecord) -> JobRecord:
-        """Add the worker's latest progress to a running job's row."""
-        if job.state != "running":
-            return job
-        running = self._running.get(job.id)
-        if running is None:
-            return absorb(job, EventTail(self.folder(job.id)).read())
-        live = running.job
-        return replace(live, cancel_requested=job.cancel_requested)
 
     def _publish(self, job: JobRecord) -> None:
         self._bus.publish("job", f"jobs/{job.id}", self.view(job))
         with self._changed:
             self._changed.notify_all()
-
-    def _wake(self) -> None:
-        try:
-            os.write(self._wake_write, b"x")
-        except BlockingIOError:
-            return  # It is awake: the pipe is full of earlier calls.
-
-    def _drain_wake(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            while selector.select(0):
-                os.read(self._wake_read, 4096)
-
-
-class _Gone(WorkerProcess):
-    """A worker that no longer exists."""
-
-    def __init__(self) -> None:
-        self.pid = 0
-        self.pidfd = None
-        self._child = None
-
-    def alive(self) -> bool:
-        return False
-
-
-def public(job: JobRecord, queue_position: int | None) -> Json:
-    """Return a job as REST and events give it."""
-    share = min(1.0, job.done / job.total) if job.total else 0.0
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "state": job.state,
-        "phase": job.phase or ("queued" if job.state == "queued" else None),
-        "progress": 1.0 if job.state == "done" else share,
-        "done": job.done,
-        "total": job.total,
-        "unit": job.unit,
-        "rate": job.rate,
-        "eta_s": job.eta_s,
-        "message": job.message,
-        "error": job.error,
-        "warnings": job.warnings,
-        "cancelling": job.cancel_requested and job.state == "running",
-        "attempt": job.attempt,
-        "depends_on": job.depends_on,
-        "queue_position": queue_position,
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "ended_at": job.ended_at,
-        "target": {"type": job.target_type, "id": job.target_id, "name": job.target_name},
-    }
-
-
-def _cancelled() -> Json:
-    return CancelledError("The job was cancelled.", hint="Retry it to go on.").to_dict()
-
-
-def _internal() -> Json:
-    return {
-        "code": "internal_error",
-        "message": "Something unexpected went wrong in the server.",
-        "hint": "The server's log has the details.",
-    }
-
-
-def _describe(error: MiStudioError | OSError) -> Json:
-    if isinstance(error, MiStudioError):
-        return error.to_dict()
-    return {
-        "code": "worker_not_started",
-        "message": f"The worker process could not be started: {error.strerror or error}.",
-        "hint": "Look at the memory and process limits of this machine.",
-    }
-
-
-def raise_for(job: JobRecord) -> None:
-    """Raise the job's own error if it ended without success."""
-    if job.state in ("failed", "cancelled", "interrupted"):
-        raise from_dict(job.error or {"message": f"The job {job.state}."})

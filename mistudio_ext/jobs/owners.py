@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; there, one server per data folder.
-    fcntl = None  # type: ignore[assignment]
 
 
 class Owners:
@@ -41,8 +37,7 @@ class Owners:
     def exclusive(self) -> Iterator[None]:
         """Hold the lock under which jobs are taken, so that limits hold for all managers."""
         with self._open(".dispatch") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def close(self) -> None:
@@ -55,8 +50,6 @@ class Owners:
 
     @staticmethod
     def _try_lock(file: IO[bytes]) -> bool:
-        if fcntl is None:
-            return False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

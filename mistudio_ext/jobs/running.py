@@ -28,7 +28,8 @@ def absorb(job: JobRecord, events: list[dict[str, Any]]) -> JobRecord:
                 eta_s=None,
             )
         elif event["event"] == "progress":
-            job = replace(job, **{name: event.get(name) for name in _PROGRESS})
+            progress: dict[str, Any] = {name: event.get(name) for name in _PROGRESS}
+            job = replace(job, **progress)
         elif event["event"] == "warning":
             warning = {"code": event["code"], "message": event["message"]}
             job = replace(job, warnings=[*job.warnings, warning])

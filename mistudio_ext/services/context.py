@@ -13,6 +13,7 @@ from typing import Any
 from mistudio_ext.catalog import Catalog, JobRecord
 from mistudio_ext.errors import (
     AccessDeniedError,
+    ConflictError,
     InvalidInputError,
     MiStudioError,
     NotFoundError,
@@ -125,6 +126,29 @@ def text_of(body: Json, name: str) -> str | None:
     if not isinstance(value, str):
         raise InvalidInputError(f"{name} must be text.", code="bad_text", field=name)
     return value.strip() or None
+
+
+def free_name(find: Callable[..., Any], wanted: str) -> str:
+    """Return the wanted name, or the first of ``name-2``, ``name-3``, … that nothing has."""
+    name, number = wanted, 2
+    while find(name=name) is not None:
+        name, number = f"{wanted}-{number}", number + 1
+    return name
+
+
+def new_name(find: Callable[..., Any], row_id: str, noun: str, name: Any) -> str:
+    """Return a name that a row may be given; ConflictError if another one has it."""
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidInputError("A name is needed.", code="name_missing", field="name")
+    other = find(name=name.strip())
+    if other is not None and other.id != row_id:
+        raise ConflictError(
+            f"There is already a {noun} '{name.strip()}'.",
+            code="name_taken",
+            field="name",
+            hint=f"Choose another name, for example '{free_name(find, name.strip())}'.",
+        )
+    return name.strip()
 
 
 def only_known(body: Json, *names: str) -> None:

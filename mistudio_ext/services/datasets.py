@@ -15,6 +15,8 @@ from mistudio_ext.services.context import (
     Json,
     audit,
     delete_each,
+    free_name,
+    new_name,
     only_known,
     remove_folder,
     signature,
@@ -151,7 +153,7 @@ class DatasetService:
             return self._resume(existing, secrets)
         record = DatasetRecord(
             id=new_id("ds"),
-            name=self._free_name(text_of(body, "name") or _default_name(request)),
+            name=free_name(self._catalog.find, text_of(body, "name") or _default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             config=request.get("config"),
@@ -170,15 +172,12 @@ class DatasetService:
 
     def rename(self, dataset_id: str, name: Any) -> Json:
         """Give a dataset another name."""
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidInputError("A name is needed.", code="name_missing", field="name")
         self._catalog.get(dataset_id)
-        other = self._catalog.find(name=name.strip())
-        if other is not None and other.id != dataset_id:
-            raise ConflictError(
-                f"There is already a dataset '{name}'.", code="name_taken", field="name"
+        return view(
+            self._changed(
+                dataset_id, name=new_name(self._catalog.find, dataset_id, "dataset", name)
             )
-        return view(self._changed(dataset_id, name=name.strip()))
+        )
 
     def delete(self, dataset_id: str) -> Json:
         """Delete a dataset with its tokenizations; refused while a job needs it."""
@@ -280,8 +279,8 @@ class DatasetService:
                 hint="Choose one of sample, path, hub.",
             )
         for name in ("config", "revision", "text_column"):
-            if (value := text_of(body, name)) is not None:
-                request[name] = value
+            if (text := text_of(body, name)) is not None:
+                request[name] = text
         splits = body.get("splits") or ([body["split"]] if body.get("split") else None)
         for name, value in (("splits", splits), ("columns", body.get("columns"))):
             if value:
@@ -299,12 +298,6 @@ class DatasetService:
         if request["source"] != "hub":
             where = signature(Path(request["path"]))
         return fingerprint({"source": request["source"], "where": where, **choices})
-
-    def _free_name(self, wanted: str) -> str:
-        name, number = wanted, 2
-        while self._catalog.find(name=name) is not None:
-            name, number = f"{wanted}-{number}", number + 1
-        return name
 
 
 def view(record: DatasetRecord) -> Json:

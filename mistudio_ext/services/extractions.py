@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from mistudio_ext import hookpoints
 from mistudio_ext.activations import journal, manifest
@@ -19,14 +19,16 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.errors import ConflictError, InvalidInputError, NoSpaceError
 from mistudio_ext.jobs import JobKind
-from mistudio_ext.services import estimates, requests
+from mistudio_ext.services import estimates, manifests, requests
 from mistudio_ext.services.context import (
     Context,
     Json,
     audit,
     delete_each,
     free_bytes,
+    free_name,
     human,
+    new_name,
     remove_folder,
 )
 from mistudio_ext.services.datasets import DatasetService, choose_split
@@ -148,7 +150,8 @@ class ExtractionService:
             },
         )
         self._catalog.add(record)
-        self._write_manifest(record, model, dataset, tokenization)
+        folder = self._context.settings.folder
+        manifests.write_first(folder, record, spec, model, dataset, tokenization)
         waits_for = [r.job_id for r in (model, tokenization) if r.state != "ready" and r.job_id]
         job = self._context.jobs.submit(
             KIND,
@@ -162,11 +165,8 @@ class ExtractionService:
     def rename(self, extraction_id: str, name: Any) -> Json:
         """Give an extraction another name, in the catalog and in its manifest."""
         record = self._catalog.get(extraction_id)
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidInputError("A name is needed.", code="name_missing", field="name")
-        if name.strip() != record.name:
-            self._require_free_name(name.strip())
-        record = self._changed(extraction_id, name=name.strip())
+        wanted = new_name(self._catalog.find, extraction_id, "extraction", name)
+        record = self._changed(extraction_id, name=wanted)
         folder = self._context.settings.folder.extraction(extraction_id)
         if folder.exists() and record.state not in ("queued", "running"):
             manifest.update(folder, name=record.name)
@@ -214,7 +214,7 @@ class ExtractionService:
             record.id, state="running", fingerprint=final, spec=kept, split=tokenization.split
         )
         folder = self._context.settings.folder
-        self._write_manifest(record, model, dataset, tokenization)
+        manifests.write_first(folder, record, spec, model, dataset, tokenization)
         return self._context.worker_spec(
             extraction={
                 "id": record.id,
@@ -366,13 +366,7 @@ class ExtractionService:
         which = "all" if layers is None else "-".join(map(str, layers[:4]))
         base = f"{'-'.join(hooks[:2])}_layers{which}_{model.name.rpartition('/')[2]}"
         stem = f"{base.replace('/', '_')}_{datetime.now():%H%M}"
-        return self._suggest(stem)
-
-    def _suggest(self, stem: str) -> str:
-        name, number = stem, 2
-        while self._catalog.find(name=name) is not None:
-            name, number = f"{stem}-{number}", number + 1
-        return name
+        return free_name(self._catalog.find, stem)
 
     def _require_free_name(self, name: str) -> None:
         if self._catalog.find(name=name) is not None:
@@ -380,70 +374,9 @@ class ExtractionService:
                 f"There is already an extraction '{name}' with another spec.",
                 code="name_taken",
                 field="name",
-                hint=f"Choose another name, for example '{self._suggest(name)}', or delete it.",
+                hint="Choose another name, for example "
+                f"'{free_name(self._catalog.find, name)}', or delete that one.",
             )
-
-    def _write_manifest(
-        self,
-        record: ExtractionRecord,
-        model: ModelRecord,
-        dataset: DatasetRecord,
-        tokenization: TokenizationRecord,
-    ) -> None:
-        """Write the first manifest, so that a handle can be opened at once."""
-        folder = self._context.settings.folder
-        path = folder.extraction(record.id)
-        if (path / "manifest.json").exists() and record.state != "queued":
-            known = manifest.read(path)
-            if known.get("n_tokens") is not None:
-                return  # A worker has been here: its own manifest goes on.
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        spec = _engine_spec(record)
-        layers = sorted(
-            {n for hook in spec.hooks if "." in hook and (n := _layer(hook)) is not None}
-        )
-        manifest.write(
-            path,
-            {
-                "schema_version": manifest.SCHEMA_VERSION,
-                "state": "queued",
-                "id": record.id,
-                "name": record.name,
-                "fingerprint": record.fingerprint,
-                "created_at": record.created_at,
-                "updated_at": record.updated_at,
-                "spec": {
-                    "model": model.repo_id or model.name,
-                    "model_id": model.id,
-                    "model_path": model.path,
-                    "repo_id": model.repo_id,
-                    "revision": model.revision,
-                    "quantization": model.format,
-                    "dataset": dataset.repo_id or dataset.name,
-                    "dataset_id": dataset.id,
-                    "dataset_path": str(folder.dataset(dataset.id)),
-                    "dataset_fingerprint": dataset.fingerprint,
-                    "fingerprint": record.fingerprint,
-                    "split": tokenization.split,
-                    "text_column": tokenization.settings["column"] or dataset.text_column,
-                    "tokenization": {"id": tokenization.id, **tokenization.settings},
-                    "layers": layers,
-                    "hooks": list(spec.hooks) if model.state == "ready" else [],
-                    "layout": spec.layout,
-                    "positions": spec.positions,
-                    "dtype": spec.dtype,
-                    "context": tokenization.settings["context"],
-                    "max_samples": spec.max_samples,
-                },
-                "n_samples": None,
-                "n_tokens": None,
-                "files": {},
-                "versions": {},
-                "timings": {},
-                "warnings": [],
-                "error": None,
-            },
-        )
 
     def _changed(self, extraction_id: str, **changes: Any) -> ExtractionRecord:
         record = self._catalog.update(extraction_id, **changes)
@@ -456,14 +389,16 @@ class ExtractionService:
         path = self._context.settings.folder.extraction(record.id)
         model = catalog.models.find(id=record.model_id)
         dataset = catalog.datasets.find(id=record.dataset_id)
-        unit = "tokens" if record.spec["positions"] == "all" else "samples"
-        written = journal.last(path) or {}
+        unit: Literal["tokens", "samples"] = (
+            "tokens" if record.spec["positions"] == "all" else "samples"
+        )
+        written = journal.last(path)
         data = {**vars(record)}
         data["model"] = model.name if model else None
         data["dataset"] = dataset.name if dataset else None
         data["path"] = str(path)
         data["unit"] = unit
-        data["ready"] = written.get(unit, 0)
+        data["ready"] = written[unit] if written else 0
         data["total"] = record.n_tokens if unit == "tokens" else record.n_samples
         data["spec"] = {k: v for k, v in record.spec.items() if k not in ("request", "asked")}
         return data
@@ -479,10 +414,6 @@ def modules(tree: Iterable[Json]) -> Iterator[str]:
 def _engine_spec(record: ExtractionRecord) -> ExtractionSpec:
     names = ExtractionSpec.__dataclass_fields__
     return ExtractionSpec.from_dict({k: v for k, v in record.spec.items() if k in names})
-
-
-def _layer(hook: str) -> int | None:
-    return hookpoints.split_name(hook)[0]
 
 
 def _no_such_hook(name: str, model: ModelRecord, architecture: Json) -> InvalidInputError:

@@ -17,6 +17,8 @@ from mistudio_ext.services.context import (
     Json,
     audit,
     delete_each,
+    free_name,
+    new_name,
     only_known,
     remove_folder,
     signature,
@@ -109,7 +111,7 @@ class ModelService:
             return self._resume(existing, secrets)
         record = ModelRecord(
             id=new_id("model"),
-            name=self._free_name(text_of(body, "name") or _default_name(request)),
+            name=free_name(self._catalog.find, text_of(body, "name") or _default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             revision=request.get("revision"),
@@ -135,15 +137,21 @@ class ModelService:
         created, _ = self.create(body)
         return self._catalog.get(created["id"])
 
+    def rename(self, model_id: str, name: Any) -> Json:
+        """Give a model another name."""
+        self._catalog.get(model_id)
+        return view(
+            self._changed(model_id, name=new_name(self._catalog.find, model_id, "model", name))
+        )
+
     def delete(self, model_id: str) -> Json:
         """Delete a model from the catalog with the files that we made; refused while in use."""
         record = self._catalog.get(model_id)
         catalog = self._context.catalog
-        users = catalog.extractions.list(model_id=model_id)
-        users += catalog.tokenizations.list(model_id=model_id)
-        if any(
-            self._context.active(job_id) for job_id in [record.job_id, *(u.job_id for u in users)]
-        ):
+        extractions = catalog.extractions.list(model_id=model_id)
+        tokenizations = catalog.tokenizations.list(model_id=model_id)
+        busy = [e.job_id for e in extractions] + [t.job_id for t in tokenizations]
+        if any(self._context.active(job_id) for job_id in [record.job_id, *busy]):
             raise ConflictError(
                 f"'{record.name}' is in use by a running or queued job.",
                 code="in_use",
@@ -242,12 +250,6 @@ class ModelService:
             )
         token = text_of(body, "token")
         return request, {"HF_TOKEN": token} if token else {}
-
-    def _free_name(self, wanted: str) -> str:
-        name, number = wanted, 2
-        while self._catalog.find(name=name) is not None:
-            name, number = f"{wanted}-{number}", number + 1
-        return name
 
 
 def model_folder(path: Path) -> Path:

@@ -74,10 +74,13 @@ def new_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
 
     yield new
     for desk in opened:
-        for job in desk.manager.list(state=("queued", "running")):
+        if desk.manager.closed:
+            continue
+        for job in desk.manager.all(state=("queued", "running")):
             desk.manager.cancel(job.id)
             desk.until(job.id, "cancelled", "failed", "done", "interrupted")
         desk.manager.close()
+    for desk in opened:
         desk.catalog.close()
 
 
