@@ -54,6 +54,10 @@ function missing(form: Form): string[] {
   return needs;
 }
 
+function onlyReady(records: readonly { id: string; state: string }[]): string | undefined {
+  return records.length === 1 && records[0]?.state === 'ready' ? records[0].id : undefined;
+}
+
 /** From a dataset and a model to a running extraction. */
 export function ExtractionPanel() {
   const { store, host } = usePanel();
@@ -75,6 +79,19 @@ export function ExtractionPanel() {
       patch({ ...defaultChoice(ready.n_layers) });
     }
   }, [ready?.id]);
+
+  const only = {
+    dataset: selection['dataset'] === undefined ? onlyReady(datasets) : undefined,
+    model: selection['model'] === undefined ? onlyReady(models) : undefined
+  };
+  useEffect(() => {
+    // Where there is nothing to choose between, the choice is made.
+    for (const [key, id] of Object.entries(only)) {
+      if (id) {
+        patch({ [key]: id });
+      }
+    }
+  }, [only.dataset, only.model]);
 
   const request = toRequest(form);
   const estimate = useEstimate(request);

@@ -95,13 +95,19 @@ export function quantity(value: number | null | undefined): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** Local date and time of an ISO string. */
-export function when(iso: string | null | undefined): string {
-  const time = iso ? Date.parse(iso) : NaN;
-  if (Number.isNaN(time)) {
+/** Local date and time of an ISO string; the year only where it is not this one. */
+export function when(iso: string | null | undefined, now = new Date()): string {
+  const time = new Date(iso ?? NaN);
+  if (Number.isNaN(time.getTime())) {
     return UNKNOWN;
   }
-  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+  return time.toLocaleString(undefined, {
+    year: time.getFullYear() === now.getFullYear() ? undefined : 'numeric',
+    month: 'short',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit'
+  });
 }
 
 /** Seconds between two ISO strings, or null. */
