@@ -32,7 +32,8 @@ _CODE = (
 def short(acts: Activations) -> str:
     """Return one line, for ``repr``."""
     try:
-        return f"<Activations '{acts.name}' {acts.state}: {_extent(acts)}, {len(acts)} hooks>"
+        hooks = f"{len(acts)} hooks" if len(acts) else "hooks not known yet"
+        return f"<Activations '{acts.name}' {acts.state}: {_extent(acts)}, {hooks}>"
     except MiStudioError as error:
         return f"<Activations {acts.path.name}: {error.message}>"
 

@@ -96,7 +96,7 @@ def write(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> None:
     content = {
         "schema_version": SCHEMA_VERSION,
         **manifest,
-        "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
     temporary = folder / f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}.tmp"

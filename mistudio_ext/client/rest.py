@@ -107,7 +107,7 @@ class RestClient:
         )
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return self._read(answer.read(), answer.status)
+                content, status = answer.read(), answer.status
         except urllib.error.HTTPError as error:
             with error:
                 raise self._error(error.read(), error.code) from None
@@ -117,6 +117,7 @@ class RestClient:
             raise self._unreachable(f"no answer in {self._timeout_s:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error, "connection_lost") from error
+        return self._read(content, status)
 
     def _read(self, content: bytes, status: int) -> Json:
         try:
@@ -133,7 +134,8 @@ class RestClient:
             body = json.loads(content)
         except ValueError:
             body = None
-        if not isinstance(body, dict) or "code" not in body:
+        # Jupyter Server's own answers have no code, or that of the status.
+        if not isinstance(body, dict) or body.get("code", "http_").startswith("http_"):
             if status in (401, 403):
                 return self._refused(status)
             if status == 404:

@@ -10,6 +10,8 @@ from pathlib import Path
 #: The extension puts these into the environment of every kernel it starts.
 ENV_URL, ENV_TOKEN = "MISTUDIO_SERVER_URL", "MISTUDIO_SERVER_TOKEN"
 
+_HTTP = ("http://", "https://")
+
 
 @dataclass(frozen=True)
 class ServerAddress:
@@ -41,7 +43,7 @@ def find_server() -> ServerAddress | None:
     url = os.environ.get(ENV_URL)
     if url is not None:
         token = os.environ.get(ENV_TOKEN) or hub_token
-        return ServerAddress(_with_slash(url), token) if url.startswith("http") else None
+        return ServerAddress(_with_slash(url), token) if url.startswith(_HTTP) else None
     parent = os.environ.get("JPY_PARENT_PID", "")
     if not parent.isdecimal():
         return None
@@ -51,7 +53,7 @@ def find_server() -> ServerAddress | None:
     except (OSError, ValueError):
         return None
     found = str(facts.get("url") or "")
-    if not found.startswith("http") or facts.get("sock"):
+    if not found.startswith(_HTTP) or facts.get("sock"):
         return None
     return ServerAddress(_with_slash(found), str(facts.get("token") or hub_token), certain=False)
 

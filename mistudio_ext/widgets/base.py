@@ -57,8 +57,6 @@ class PanelWidget(anywidget.AnyWidget):
     base_url = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     server_token = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
-    dataset_id = traitlets.Unicode(None, allow_none=True).tag(sync=True)
-    model_id = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     extraction_id = traitlets.Unicode(None, allow_none=True).tag(sync=True)
 
     def __init__(

@@ -1,24 +1,25 @@
 // What each widget carries: loads the panels' bundle from the page's server, else from the kernel.
-// Python takes out comments and indentation and fills in the hash.
+// Python takes out comments and spaces beside punctuation (so none there in strings) and puts in
+// the hash. Names are short because every widget's saved state has this text.
 
-let loading;
+let bundle;
 // Address and token for a page that knows no server: given to the panels, never saved.
 let own = {};
 
 const base = m => {
   try {
-    const page = document.getElementById("jupyter-config-data");
-    return m.get("base_url") || JSON.parse(page.textContent).baseUrl;
+    return m.get("base_url") ||
+      JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl;
   } catch {}
 };
 
-const ask = m => new Promise((done, fail) => {
-  const got = (c, buffers) => {
+const ask = m => new Promise((ok, no) => {
+  const got = (c, b) => {
     if (c.type != "bundle") return;
     m.off("msg:custom", got);
-    if (c.error) return fail(Error(c.error));
+    if (c.error) return no(Error(c.error));
     if (!base(m)) own = c;
-    done(import(URL.createObjectURL(new Blob(buffers, {type: "text/javascript"}))));
+    ok(import(URL.createObjectURL(new Blob(b, {type: "text/javascript"}))));
   };
   m.on("msg:custom", got);
   m.send({type: "need-bundle"});
@@ -28,23 +29,21 @@ const load = async m => {
   const b = base(m);
   if (b) try {
     const path = b.replace(/\/?$/, "/static/mistudio_ext/panels.js?v=HASH");
-    return await import(new URL(path, location.href).href);
+    return await import(new URL(path, location).href);
   } catch {}
   return ask(m);
 };
 
 const use = async (step, c) => {
-  const panels = (await (loading ||= load(c.model))).default;
+  const {default: p} = await (bundle ||= load(c.model));
   const get = (m, k) => k == "get" ? n => m.get(n) ?? own[n] : m[k];
-  return panels[step]?.({...c, model: new Proxy(c.model, {get})});
+  return p[step]?.({...c, model: new Proxy(c.model, {get})});
 };
 
-const forget = () => loading = null;
-
 export default {
-  initialize: c => use("initialize", c).catch(forget),
+  initialize: c => use("initialize", c).catch(() => bundle = 0),
   render: c => use("render", c).catch(e => {
-    forget();
-    c.el.textContent = "miStudio: " + e.message;
+    bundle = 0;
+    c.el.textContent = "miStudio cannot show its panels. " + e.message;
   })
 };

@@ -1,7 +1,7 @@
 """The few lines of JavaScript that a widget carries, and the bundle that they load.
 
 The panels are one file among the server's static files, cached by its content
-hash. A widget holds only a loader (about 1 kB of state instead of the whole
+hash. A widget holds only a loader (under 1 kB of state instead of the whole
 bundle). Where the page is no Jupyter page, or the server has no such file, the
 loader asks the kernel for it.
 """
@@ -9,6 +9,7 @@ loader asks the kernel for it.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from mistudio_ext.errors import NotFoundError
@@ -18,11 +19,11 @@ BUNDLE = "panels.js"
 
 
 def loader() -> str:
-    """Return the front-end module of a widget, about 1 kB whatever the bundle's size."""
+    """Return the front-end module of a widget, under 1 kB whatever the bundle's size."""
     source = Path(__file__).with_name("loader.js").read_text(encoding="utf-8")
     lines = [line.strip() for line in source.splitlines()]
-    kept = [line for line in lines if line and not line.startswith("//")]
-    return "\n".join(kept).replace("HASH", bundle_hash())
+    kept = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return re.sub(r"\s*(=>|[=,:;?!|(){}+]+)\s*", r"\1", kept).replace("HASH", bundle_hash())
 
 
 def bundle_hash() -> str:

@@ -29,7 +29,7 @@ class DatasetPanel(PanelWidget):
     panel = traitlets.Unicode("datasets", read_only=True).tag(sync=True)
 
     def __init__(self, dataset: str | None = None, **options: Any) -> None:
-        super().__init__(dataset_id=dataset, **options)
+        super().__init__(selection=_chosen(options, dataset=dataset), **options)
 
 
 class ModelPanel(PanelWidget):
@@ -47,7 +47,7 @@ class ModelPanel(PanelWidget):
     panel = traitlets.Unicode("models", read_only=True).tag(sync=True)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
-        super().__init__(model_id=model, **options)
+        super().__init__(selection=_chosen(options, model=model), **options)
 
 
 class ArchitecturePanel(PanelWidget):
@@ -66,7 +66,7 @@ class ArchitecturePanel(PanelWidget):
     panel = traitlets.Unicode("architecture", read_only=True).tag(sync=True)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
-        super().__init__(model_id=model, **options)
+        super().__init__(selection=_chosen(options, model=model), **options)
 
 
 class ExtractionPanel(PanelWidget):
@@ -97,14 +97,13 @@ class ExtractionPanel(PanelWidget):
         hooks: Iterable[str] | None = None,
         **options: Any,
     ) -> None:
-        given = {
-            "model": model,
-            "dataset": dataset,
-            "layers": None if layers is None else [int(layer) for layer in layers],
-            "hooks": None if hooks is None else list(hooks),
-        }
-        chosen = {key: value for key, value in given.items() if value is not None}
-        selection = {**chosen, **(options.pop("selection", None) or {})}
+        selection = _chosen(
+            options,
+            model=model,
+            dataset=dataset,
+            layers=None if layers is None else [int(layer) for layer in layers],
+            hooks=None if hooks is None else list(hooks),
+        )
         super().__init__(selection=selection, **options)
 
 
@@ -151,3 +150,9 @@ class ActivationPanel(PanelWidget):
         if self.activations is None:
             return super()._static_html()
         return card.card(self.activations)
+
+
+def _chosen(options: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """Take the selection out of the options, what was given by name first."""
+    selection = dict(options.pop("selection", None) or {})
+    return {**{key: value for key, value in given.items() if value is not None}, **selection}

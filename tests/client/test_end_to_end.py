@@ -1,0 +1,108 @@
+"""A real Jupyter server, real workers, the bundled sample: what a notebook cell does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+import mistudio_ext as ms
+from mistudio_ext.activations.verify import verify
+from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError, ServerError
+from tests.servers import JupyterProcess
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    process = JupyterProcess(tmp_path_factory.mktemp("server"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(autouse=True)
+def _kernel(server, monkeypatch):
+    """What the extension puts into a kernel's environment."""
+    monkeypatch.setenv("MISTUDIO_SERVER_URL", server.url)
+    monkeypatch.setenv("MISTUDIO_SERVER_TOKEN", server.token)
+
+
+def test_story(server):
+    arguments = {
+        "model": "sample-model",
+        "dataset": "sample-stories",
+        "split": "validation",
+        "layers": [1, 2],
+        "max_samples": 24,
+        "dtype": "bfloat16",
+        "name": "run1",
+    }
+    assert ms.list() == []
+    acts = ms.extract(**arguments)
+    assert acts.name == "run1"
+    assert acts.path.is_relative_to(server.data_dir)
+    acts.wait(timeout=240)
+
+    hook = "blocks.2.hook_resid_post"
+    assert acts.hooks == ("blocks.1.hook_resid_post", hook)
+    assert acts.state == "done"
+    assert acts.ready == acts.total == len(acts.tokens) == acts.offsets[-1]
+    assert acts[hook].shape == (acts.total, acts.torch(hook).shape[1])
+    assert acts[hook].dtype.name == "bfloat16"
+    assert np.isfinite(np.asarray(acts[hook], dtype=np.float32)).all()
+    assert all(check["ok"] for check in verify(acts.path))
+
+    sample = acts.sample(5)
+    assert sample[hook].shape == (len(sample.tokens), acts[hook].shape[1])
+    row = server.api(
+        f"datasets/{acts.spec['dataset_id']}/samples?split=validation&offset=5&limit=1"
+    )
+    if len(sample.tokens) < acts.spec["context"] and sample.row == 5:
+        assert sample.text == row["samples"][0]["text"]
+    located = acts.locate(int(acts.offsets[5]) + 2)
+    assert (located.sample, located.position, located.row) == (5, 2, sample.row)
+    assert sum(len(batch) for batch in acts.batches(hook, 100)) == acts.total
+
+    # The same spec again is what there is; by name, id and folder it is the same too.
+    assert ms.extract(**arguments).path == acts.path
+    for name in ("run1", acts.id, acts.path):
+        assert ms.open(name).id == acts.id
+    assert [found.id for found in ms.list()] == [acts.id]
+    with pytest.raises(ConflictError) as caught:
+        ms.extract(**{**arguments, "layers": [0]})
+    assert caught.value.field == "name"
+    with pytest.raises(InvalidInputError) as caught:
+        ms.extract(**{**arguments, "layers": [99], "name": "other"})
+    assert caught.value.field == "layers"
+
+
+def test_errors_over_rest():
+    with pytest.raises(InvalidInputError) as caught:
+        ms.extract("sample-model", "sample-stories", dtype="int3")
+    assert (caught.value.field, caught.value.code) == ("dtype", "bad_dtype")
+    with pytest.raises(NotFoundError):
+        ms.open("nothing")
+
+
+def test_cancel_ends_in_an_error_that_says_so():
+    acts = ms.extract("sample-model", "sample-stories", layers=[0], positions="mean", name="stop")
+    acts.cancel()
+    with pytest.raises(ms.errors.ExtractionError) as caught:
+        acts.wait(timeout=60)
+    assert caught.value.code == "cancelled"
+
+
+def test_wrong_token(monkeypatch):
+    monkeypatch.setenv("MISTUDIO_SERVER_TOKEN", "wrong")
+    with pytest.raises(ServerError) as caught:
+        ms.extract("sample-model", "sample-stories")
+    assert caught.value.code == "not_authorized"
+    assert ms.list() == []  # from the kernel's own data folder
+
+
+def test_works_inside_a_running_event_loop():
+    async def cell():
+        return ms.list()
+
+    assert isinstance(asyncio.run(cell()), list)
