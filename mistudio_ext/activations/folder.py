@@ -29,14 +29,14 @@ class ExtractionFolder:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path).absolute()
-        self._manifest: dict[str, Any] = {}
-        self._stamp: tuple[int, int] | None = None
+        # One value, so that threads (a live card) never see one part without the other.
+        self._read: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._headers: dict[str, arrays.Header] = {}
         self.refresh()
 
     def refresh(self) -> Self:
         """Forget what was read of the folder and read it again; returns itself."""
-        self._stamp = None
+        self._read = None
         self._headers.clear()
         _ = self.manifest
         return self
@@ -55,10 +55,10 @@ class ExtractionFolder:
         except FileNotFoundError:
             return manifests.read(self._path)
         stamp = (found.st_mtime_ns, found.st_ino)
-        if stamp != self._stamp:
-            self._manifest = manifests.read(self._path)
-            self._stamp = stamp
-        return self._manifest
+        known = self._read
+        if known is None or known[0] != stamp:
+            self._read = known = (stamp, manifests.read(self._path))
+        return known[1]
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mistudio_ext.activations import arrays, batches, card, naming
+from mistudio_ext.activations import arrays, batches, card, live, naming
 from mistudio_ext.activations.errors import OutOfRangeError
 from mistudio_ext.activations.sample import Location, Sample
 from mistudio_ext.activations.stored import StoredArrays
@@ -260,6 +260,9 @@ class Activations(StoredArrays):
 
     def _repr_html_(self) -> str:
         return card.card(self)
+
+    def _ipython_display_(self) -> None:
+        live.show(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": card.plain(self), "text/html": card.card(self)}
