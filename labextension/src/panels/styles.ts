@@ -5,7 +5,7 @@ import css from './panels.css';
 const MARK = 'data-jp-mistudio-style';
 
 function inject(root: Document | ShadowRoot): void {
-  const parent = root instanceof Document ? root.head : root;
+  const parent = 'head' in root ? root.head : root;
   if (parent.querySelector(`style[${MARK}]`)) {
     return;
   }
@@ -36,9 +36,7 @@ export function settle(root: HTMLElement, lifetime: AbortSignal): void {
   }
   whenAttached(root, lifetime, () => {
     const home = root.getRootNode();
-    if (home instanceof ShadowRoot || home instanceof Document) {
-      inject(home);
-    }
+    inject(home as Document | ShadowRoot);
     if (root.closest('.jp-Notebook')) {
       root.classList.add('jp-mistudio-in-cell');
       // In command mode a notebook takes Enter, arrows and letters for itself.

@@ -55,7 +55,8 @@ function missing(form: Form): string[] {
 }
 
 function onlyReady(records: readonly { id: string; state: string }[]): string | undefined {
-  return records.length === 1 && records[0]?.state === 'ready' ? records[0].id : undefined;
+  const usable = records.filter(record => record.state !== 'failed');
+  return usable.length === 1 && usable[0]?.state === 'ready' ? usable[0].id : undefined;
 }
 
 /** From a dataset and a model to a running extraction. */
