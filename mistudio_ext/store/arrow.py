@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,9 @@ def split_names(dataset: Path) -> list[str]:
 _cache: OrderedDict[tuple[str, int], Split] = OrderedDict()
 _lock = threading.Lock()
 
+#: Called when a dataset goes away; whoever keeps what comes from a split adds itself.
+on_forget: list[Callable[[], None]] = []
+
 
 def open_split(dataset: Path, split: str) -> Split:
     """Open a split of a dataset, or return it from the cache.
@@ -183,10 +186,12 @@ def open_split(dataset: Path, split: str) -> Split:
 
 
 def forget(dataset: Path) -> None:
-    """Close what is open of a dataset that goes away."""
+    """Close what is open of a dataset that goes away, so that its disk space comes free."""
     with _lock:
         for key in [key for key in _cache if Path(key[0]).is_relative_to(dataset)]:
             del _cache[key]
+    for clear in on_forget:
+        clear()
 
 
 def _to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,9 @@ import numpy.typing as npt
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
-from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.arrow import Split, on_forget, open_split, split_names
+from mistudio_ext.store.fulltext import Index
+from mistudio_ext.store.query import Node, highlights, parse
 from mistudio_ext.store.tokens import Tokenization, open_tokenization
 
 #: Samples that one page may have.
@@ -50,7 +51,8 @@ def page(
     offset, limit
         Which of the samples that pass the filters.
     q
-        Only samples whose text contains this, whatever the case.
+        Only samples that match, in the language of :mod:`mistudio_ext.store.query`. The
+        full-text index is used for the rows that it has, the others are scanned.
     min_tokens, max_tokens
         Only samples with so many tokens; they need ``tokenization``, or a
         dataset of token ids.
@@ -88,15 +90,14 @@ def page(
         opened = open_split(dataset, name)
         column = cols.IDS_NAME if text_column is None else text_column
         opened.require(column)
-        chosen = _filter(opened, column, q, lengths.of(name, opened), min_tokens, max_tokens)
-        count = opened.n_rows if chosen is None else len(chosen)
-        total += count
-        if wanted and skip < count:
-            here = range(skip, min(skip + wanted, count))
-            indices = list(here) if chosen is None else [int(chosen[i]) for i in here]
-            samples += _samples(opened, name, indices, column, columns, lengths, q)
+        query = parse(q) if q and q.strip() else None
+        found = _Found(opened, column, query, lengths.of(name, opened), min_tokens, max_tokens)
+        total += found.count
+        if wanted and skip < found.count:
+            indices = found.page(skip, wanted)
+            samples += _samples(opened, name, indices, column, columns, lengths, query)
             wanted -= len(indices)
-        skip = max(0, skip - count)
+        skip = max(0, skip - found.count)
     return {"total": total, "offset": offset, "samples": samples}
 
 
@@ -128,45 +129,77 @@ def _id_lengths(opened: Split) -> Indices:
     return np.fromiter((n or 0 for part in lengths for n in part), np.int64, opened.n_rows)
 
 
-def _filter(
-    opened: Split,
-    column: str,
-    q: str | None,
+class _Found:
+    """The rows of a split that pass the filters, fetched no further than needed."""
+
+    def __init__(
+        self,
+        opened: Split,
+        column: str,
+        query: Node | None,
+        lengths: Indices | None,
+        min_tokens: int | None,
+        max_tokens: int | None,
+    ) -> None:
+        self._rows: Indices | None = None
+        self._index: Index | None = None
+        self._query = query
+        bounded = min_tokens is not None or max_tokens is not None
+        index = None if query is None else Index.open(opened.folder, column)
+        if query is None and not bounded:
+            self.count = opened.n_rows
+        elif query is not None and index and index.n_rows == opened.n_rows and not bounded:
+            self._index = index
+            self.count = index.count(query)
+        else:
+            self._rows = None if query is None else _matching(opened, column, query, index)
+            if bounded:
+                self._rows = _bounded(self._rows, opened.n_rows, lengths, min_tokens, max_tokens)
+            self.count = opened.n_rows if self._rows is None else len(self._rows)
+
+    def page(self, offset: int, limit: int) -> list[int]:
+        """Return some of the rows, in order."""
+        if self._index is not None and self._query is not None:
+            return self._index.page(self._query, offset, limit)
+        if self._rows is not None:
+            return [int(row) for row in self._rows[offset : offset + limit]]
+        return list(range(offset, min(offset + limit, self.count)))
+
+
+def _bounded(
+    rows: Indices | None,
+    n_rows: int,
     lengths: Indices | None,
     min_tokens: int | None,
     max_tokens: int | None,
-) -> Indices | None:
-    """Return the indices of the rows that pass, or None where all do."""
-    chosen = _matching(opened, column, q) if q else None
-    if min_tokens is None and max_tokens is None:
-        return chosen
+) -> Indices:
     if lengths is None:
         return _NONE
-    passing = np.ones(opened.n_rows, bool)
+    passing = np.ones(n_rows, bool)
     if min_tokens is not None:
         passing &= lengths >= min_tokens
     if max_tokens is not None:
         passing &= lengths <= max_tokens
-    return np.flatnonzero(passing) if chosen is None else chosen[passing[chosen]]
+    return np.flatnonzero(passing) if rows is None else rows[passing[rows]]
+
+
+def _matching(opened: Split, column: str, query: Node, index: Index | None) -> Indices:
+    """Return the rows that match: from the index as far as it goes, then by reading them."""
+    indexed = 0 if index is None else index.n_rows
+    scanned = _scan(opened, column, query, indexed)
+    return scanned if index is None else np.concatenate([index.all(query), scanned])
 
 
 @lru_cache(maxsize=32)
-def _matching(opened: Split, column: str, q: str) -> Indices:
-    """Return the indices of the rows whose text contains ``q``, whatever the case."""
-    import pyarrow.compute as pc
-
+def _scan(opened: Split, column: str, query: Node, start: int) -> Indices:
     plain = cols.kind(opened.schema.field(column).type) == "text"
-    pattern = re.compile(re.escape(q), re.IGNORECASE)
     found: list[Indices] = []
-    for first, batch in opened.iter_batches([column]):
+    for first, batch in opened.iter_batches([column], start):
         if plain:
-            # The buffer itself, because pyarrow imports pandas before it makes NumPy arrays.
-            hits = pc.indices_nonzero(pc.match_substring(batch.column(0), q, ignore_case=True))
-            rows = np.frombuffer(hits.buffers()[1], np.uint64, len(hits))
-            found.append(rows.astype(np.int64) + first)
+            found.append(np.flatnonzero(query.mask(batch.column(0))) + first)
         else:
             values = enumerate(batch.column(0).to_pylist(), first)
-            matches = [i for i, value in values if pattern.search(cols.as_text(value))]
+            matches = [i for i, value in values if query.found_in(cols.as_text(value))]
             found.append(np.array(matches, np.int64))
     return np.concatenate(found) if found else _NONE
 
@@ -178,10 +211,9 @@ def _samples(
     column: str,
     extra: Sequence[str],
     lengths: _Lengths,
-    q: str | None,
+    query: Node | None,
 ) -> list[dict[str, Any]]:
     counts = lengths.of(name, opened)
-    pattern = re.compile(re.escape(q), re.IGNORECASE) if q else None
     samples: list[dict[str, Any]] = []
     wanted = [column, *(item for item in extra if item != column)]
     for index, row in zip(indices, opened.take(indices, wanted), strict=True):
@@ -191,7 +223,7 @@ def _samples(
             "split": name,
             "text": text,
             "n_tokens": None if counts is None else int(counts[index]),
-            "highlights": [list(hit.span()) for hit in pattern.finditer(text)] if pattern else [],
+            "highlights": [] if query is None else highlights(query, text),
         }
         if not isinstance(row[column], str) and (chat := cols.turns(row[column])):
             sample["turns"] = chat
@@ -199,3 +231,6 @@ def _samples(
             sample["columns"] = {item: row[item] for item in extra}
         samples.append(sample)
     return samples
+
+
+on_forget += [_scan.cache_clear, _id_lengths.cache_clear]

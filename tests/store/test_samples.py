@@ -71,7 +71,10 @@ def test_search_marks_each_match(dataset: Path) -> None:
         assert sample["highlights"]
         for start, end in sample["highlights"]:
             assert sample["text"][start:end].lower() == "cat"
-    assert samples.page(dataset, "train", "text", q="(")["total"] == 0
+    assert samples.page(dataset, "train", "text", q="  ")["total"] == 5
+    with pytest.raises(InvalidInputError) as caught:
+        samples.page(dataset, "train", "text", q="(")
+    assert (caught.value.code, caught.value.field) == ("bad_query", "q")
 
 
 def test_further_columns(dataset: Path) -> None:

@@ -1,0 +1,177 @@
+"""The language of the search box, and the index that answers it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mistudio_ext.errors import CancelledError, InvalidInputError
+from mistudio_ext.store import samples
+from mistudio_ext.store.fulltext import Index, IndexBuilder, building_path, index_path
+from mistudio_ext.store.query import highlights, parse
+from mistudio_ext.workers import index as worker
+from tests.store.test_samples import save
+from tests.workers.recorder import Recorder
+
+TEXTS = [
+    "The cat sat on the mat.",
+    "A CAT, a dog; concatenate!",
+    "Don't stop. The dog-house is red",
+    "naïve café — Ärger",
+    "Cats and dogs",
+    "हिन्दी में लिखा",
+    "",
+    "猫 dog cat",
+]
+
+QUERIES = {
+    "cat": [0, 1, 7],
+    "CAT dog": [1, 7],
+    "cat AND dog": [1, 7],
+    "cat OR red": [0, 1, 2, 7],
+    "cat NOT dog": [0],
+    "cat -dog": [0],
+    "dog AND NOT cat": [2],
+    "cat*": [0, 1, 4, 7],
+    '"the dog"': [2],
+    '"the cat" OR "a dog"': [0, 1],
+    '"sat on t"*': [0],
+    "don't": [2],
+    "dog-house": [2],
+    "(mat OR red) the": [0, 2],
+    "café": [3],
+    "cafe": [],
+    "ärger": [3],
+    "हिन्दी": [5],
+    "猫": [7],
+    '"unclosed dog': [],
+    "and": [4],
+    "!? dog ...": [1, 2, 7],
+    "dog NOT (cat OR house)": [],
+}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    return save(tmp_path / "ds", [{"text": text} for text in TEXTS])
+
+
+def build(dataset: Path, report: Recorder | None = None, **settings: Any) -> dict[str, Any]:
+    facts = {"id": "ds_1", "path": str(dataset), "text_column": "text", "fingerprint": "f"}
+    spec = {"data_dir": str(dataset.parent), "dataset": {**facts, **settings}}
+    return worker.run(spec, report or Recorder())
+
+
+@pytest.mark.parametrize("text", QUERIES)
+def test_index_scan_and_highlights_agree(text: str, dataset: Path) -> None:
+    def rows() -> list[int]:
+        return [s["index"] for s in samples.page(dataset, None, "text", q=text)["samples"]]
+
+    assert rows() == QUERIES[text]
+    build(dataset)
+    assert Index.open(dataset / "train", "text") is not None
+    assert rows() == QUERIES[text]
+    query = parse(text)
+    assert [i for i, value in enumerate(TEXTS) if query.found_in(value)] == QUERIES[text]
+    for i in QUERIES[text]:
+        assert highlights(query, TEXTS[i])
+
+
+def test_random_queries_give_the_same_with_and_without_an_index(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    words = ["ab", "abc", "bcd", "x", "it's", "Ünï", "9"]
+    texts = [" ".join(rng.choices(words, k=rng.randrange(7))) for _ in range(300)]
+    dataset = save(tmp_path / "ds", [{"text": text} for text in texts])
+    build(dataset)
+    found = Index.open(dataset / "train", "text")
+    assert found is not None
+    column = pa.array(texts)
+
+    def term() -> str:
+        return rng.choice([rng.choice(words), f'"{rng.choice(words)} {rng.choice(words)}"', "ab*"])
+
+    for _ in range(150):
+        text = term()
+        for _ in range(rng.randrange(4)):
+            text = f"({text} {rng.choice(['AND', 'OR', 'NOT', ''])} {term()})"
+        query = parse(text)
+        scanned = [i for i, hit in enumerate(query.mask(column)) if hit]
+        assert found.all(query).tolist() == scanned, text
+        assert found.count(query) == len(scanned)
+        assert [i for i, value in enumerate(texts) if query.found_in(value)] == scanned
+
+
+def test_highlights_cover_the_words_that_were_wanted() -> None:
+    text = "Cats 🙂 and the cat, dogs"
+    marked = [text[a:b] for a, b in highlights(parse('cat* OR "the cat" NOT dogs'), text)]
+    assert marked == ["Cats", "the cat"]
+
+
+@pytest.mark.parametrize("text", ["(", "cat )", "NOT cat", "-cat", "cat AND", "OR cat", "?!", '""'])
+def test_queries_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        parse(text)
+    assert (caught.value.code, caught.value.field) == ("bad_query", "q")
+
+
+def test_an_unfinished_index_is_used_as_far_as_it_goes(dataset: Path) -> None:
+    builder = IndexBuilder(dataset / "train", "text", "f")
+    builder.add(TEXTS[:2])
+    found = samples.page(dataset, None, "text", q="dog")
+    assert [s["index"] for s in found["samples"]] == [1, 2, 7]
+    builder._db.close()
+    report = Recorder()
+    assert build(dataset, report)["splits"] == [
+        {"name": "train", "n_rows": 8, "bytes": index_path(dataset / "train").stat().st_size}
+    ]
+    assert sorted(p.name for p in (dataset / "train").iterdir()) == ["data.arrow", "index.sqlite3"]
+    again = Recorder()
+    build(dataset, again)
+    assert again.points == [(8, 8, "rows")]
+
+
+def test_an_unfinished_index_of_other_rows_is_thrown_away(dataset: Path) -> None:
+    builder = IndexBuilder(dataset / "train", "text", "another")
+    builder.add(["wrong"] * 3)
+    builder._db.close()
+    build(dataset)
+    assert samples.page(dataset, None, "text", q="wrong")["total"] == 0
+
+
+def test_an_index_of_another_column_is_not_asked(dataset: Path) -> None:
+    build(dataset)
+    assert Index.open(dataset / "train", "title") is None
+
+
+def test_cancelling_removes_the_unfinished_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "BATCH_ROWS", 10)
+    dataset = save(tmp_path / "ds", [{"text": f"row {i}"} for i in range(100)])
+    with pytest.raises(CancelledError):
+        build(dataset, Recorder(cancel_after=3))
+    assert [p.name for p in (dataset / "train").iterdir()] == ["data.arrow"]
+
+
+def test_a_file_that_is_no_index_is_passed_over(dataset: Path) -> None:
+    index_path(dataset / "train").write_bytes(b"not a database" * 100)
+    building_path(dataset / "train").write_bytes(b"")
+    assert samples.page(dataset, None, "text", q="cat")["total"] == 3
+
+
+def test_frequent_words(dataset: Path) -> None:
+    build(dataset)
+    found = Index.open(dataset / "train", "text")
+    assert found is not None
+    total, top = found.words(2)
+    assert top == [{"word": "cat", "count": 3, "rows": 3}, {"word": "dog", "count": 3, "rows": 3}]
+    assert total > 15
+
+
+def test_ids_have_no_text_to_index(dataset: Path) -> None:
+    with pytest.raises(InvalidInputError):
+        build(dataset, text_column=None)
