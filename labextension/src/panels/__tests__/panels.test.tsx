@@ -135,6 +135,9 @@ const job = {
 
 type Answers = Record<string, (init: RequestInit) => [status: number, body: unknown]>;
 
+// A busy machine renders late.
+vi.setConfig({ testTimeout: 30_000 });
+
 let server: Answers = {};
 let requests: { method: string; path: string; body: unknown }[] = [];
 let page = 0;
@@ -220,7 +223,7 @@ function mount(panel: string, state: Record<string, unknown> = {}): Mounted {
   return { el, model: fake, dispose, find, button };
 }
 
-const wait = <T,>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 3000 });
+const wait = <T,>(check: () => T): Promise<T> => vi.waitFor(check, { timeout: 8000 });
 
 describe('a panel', () => {
   it.each(['studio', 'datasets', 'models', 'architecture', 'extraction', 'jobs', 'activations'])(

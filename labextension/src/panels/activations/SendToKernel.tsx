@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import { Button } from '../ui/Button';
@@ -33,7 +33,8 @@ export function SendToKernel({ extraction, primary }: Props) {
     const timer = setTimeout(() => setState({ kind: 'sent' }), PATIENCE_MS);
     return () => clearTimeout(timer);
   }, [state.kind]);
-  useEffect(
+  // Before the button can be pressed: an answer must not come before anyone listens.
+  useLayoutEffect(
     () =>
       host.onMessage(content => {
         if (
