@@ -42,7 +42,7 @@ class Term:
         """Return it in the language of FTS5."""
         return '"' + " ".join(self.words) + '"' + (" *" if self.prefix else "")
 
-    def mask(self, texts: pa.Array) -> Mask:
+    def mask(self, texts: pa.ChunkedArray) -> Mask:
         """Return which texts match, bool [n_texts]."""
         import pyarrow.compute as pc
 
@@ -90,7 +90,7 @@ class Both:
         """Return it in the language of FTS5."""
         return f"({self.left.to_fts()} {self.operator} {self.right.to_fts()})"
 
-    def mask(self, texts: pa.Array) -> Mask:
+    def mask(self, texts: pa.ChunkedArray) -> Mask:
         """Return which texts match, bool [n_texts]."""
         left, right = self.left.mask(texts), self.right.mask(texts)
         if self.operator == "OR":

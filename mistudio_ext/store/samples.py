@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from mistudio_ext.store.tokens import Tokenization, open_tokenization
 
 #: Samples that one page may have.
 MAX_LIMIT = 1000
+
+#: Batches that are scanned in one go, because a pattern is compiled anew for each.
+_SCAN_BATCHES = 128
 
 Indices = npt.NDArray[np.int64]
 
@@ -192,12 +196,16 @@ def _matching(opened: Split, column: str, query: Node, index: Index | None) -> I
 
 @lru_cache(maxsize=32)
 def _scan(opened: Split, column: str, query: Node, start: int) -> Indices:
-    plain = cols.kind(opened.schema.field(column).type) == "text"
+    import pyarrow as pa
+
     found: list[Indices] = []
-    for first, batch in opened.iter_batches([column], start):
-        if plain:
-            found.append(np.flatnonzero(query.mask(batch.column(0))) + first)
-        else:
+    batches = opened.iter_batches([column], start)
+    if cols.kind(opened.schema.field(column).type) == "text":
+        while group := list(islice(batches, _SCAN_BATCHES)):
+            texts = pa.chunked_array([batch.column(0) for _, batch in group])
+            found.append(np.flatnonzero(query.mask(texts)) + group[0][0])
+    else:
+        for first, batch in batches:
             values = enumerate(batch.column(0).to_pylist(), first)
             matches = [i for i, value in values if query.found_in(cols.as_text(value))]
             found.append(np.array(matches, np.int64))

@@ -89,7 +89,7 @@ def test_random_queries_give_the_same_with_and_without_an_index(tmp_path: Path) 
     build(dataset)
     found = Index.open(dataset / "train", "text")
     assert found is not None
-    column = pa.array(texts)
+    column = pa.chunked_array([texts[:99], texts[99:]])
 
     def term() -> str:
         return rng.choice([rng.choice(words), f'"{rng.choice(words)} {rng.choice(words)}"', "ab*"])
