@@ -100,10 +100,11 @@ class Activations(StoredArrays):
         """Iterate over a hook's rows in batches for training, each row exactly once.
 
         The rows written at the time of the call are read; padding never is.
-        To shuffle, spans of about 1 MB are read whole in a random order into
-        a buffer of ``buffer_bytes``, from which batches are drawn at random
-        (half of the buffer stays when new spans come in). An array that fits
-        in the buffer is shuffled perfectly.
+        To shuffle, a random choice of spans of about 1 MB is read whole into a
+        buffer of ``buffer_bytes``, whose rows go out in a random order while
+        the next spans are fetched: the disk is read in long pieces, and the
+        rows of a batch come from hundreds of places. An array that fits in
+        the buffer is shuffled perfectly.
 
         Parameters
         ----------
@@ -112,8 +113,8 @@ class Activations(StoredArrays):
         size
             Rows of a batch.
         shuffle, seed
-            Whether and how to shuffle. The same seed, size and buffer give
-            the same batches.
+            Whether and how to shuffle. The same seed and buffer give
+            the same order.
         drop_last
             Leave out the last batch if it is smaller.
         buffer_bytes

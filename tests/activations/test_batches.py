@@ -43,6 +43,19 @@ def test_drop_last(tmp_path):
         assert [len(batch) for batch in found] == [size] * count
 
 
+def test_a_size_larger_than_the_array_takes_no_more_memory(tmp_path):
+    source = _numbered(tmp_path, 100)
+    (batch,) = batches.iterate(source, 10**12, shuffle=True, seed=0)
+    assert batch.shape == (100, 16)
+
+
+def test_what_fits_the_buffer_is_shuffled_perfectly(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "SPAN_BYTES", 64 * 400)
+    source = _numbered(tmp_path, 1000)  # two and a half spans
+    (first, *_) = batches.iterate(source, 100, shuffle=True, seed=0, buffer_bytes=64 * 1000)
+    assert set((first[:, 0] // 400).astype(int)) == {0, 1, 2}
+
+
 def test_same_seed_same_order(tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "SPAN_BYTES", 4096)
     source = _numbered(tmp_path, 2000)
