@@ -52,7 +52,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ISettingRegistry,
     ITranslator
   ],
-  activate: async (
+  activate: (
     app: JupyterFrontEnd,
     labShell: ILabShell | null,
     notebooks: INotebookTracker | null,
@@ -61,7 +61,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
     translator: ITranslator | null
-  ): Promise<void> => {
+  ): void => {
     const trans = (translator ?? nullTranslator).load('mistudio');
     const settings: ISettings = { variable: 'acts', side: 'left' };
     const sender = new KernelSender(app, notebooks, trans);
@@ -98,7 +98,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     if (labShell) {
       launcher?.add({ command: CommandIds.openInMainArea, category: 'Other', rank: 1 });
     }
-    await followSettings(app, registry, sidebar, settings);
+    void followSettings(app, registry, sidebar, settings);
   }
 };
 

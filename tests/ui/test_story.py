@@ -1,0 +1,167 @@
+"""The main job, as a person does it: from a sidebar to arrays in a notebook's kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.servers import JupyterProcess
+from tests.ui.conftest import Shots
+from tests.ui.frontends import (
+    SLOW,
+    SUMMARY,
+    Panels,
+    cells,
+    choose_theme,
+    new_notebook,
+    open_lab,
+    open_notebook7,
+    printed_summary,
+    run_cell,
+    sidebar,
+)
+
+HOOKS = ["blocks.1.hook_mlp_out", "blocks.1.hook_resid_post", "blocks.4.hook_mlp_out"]
+
+
+def check_against_disk(
+    server: JupyterProcess, hook: str, shape: tuple[int, ...], std: float, name: str
+) -> None:
+    """Compare what a cell printed with the file that the extraction left."""
+    extractions = server.api("extractions")["extractions"]
+    (found,) = [each for each in extractions if name in (each["name"], each["id"])]
+    array = np.load(Path(found["path"]) / f"{hook}.npy", mmap_mode="r")
+    assert array.shape == shape
+    assert array.shape[0] == found["n_tokens"]
+    assert std == pytest.approx(float(array[:100].astype("float64").std()), rel=1e-12)
+    assert std > 0
+
+
+def newest(server: JupyterProcess) -> str:
+    """Return the id of the newest extraction."""
+    extraction: str = server.api("extractions")["extractions"][0]["id"]
+    return extraction
+
+
+def configure(panels: Panels, max_samples: int) -> None:
+    """Choose sample dataset and model, two layers, two hook points."""
+    panels.choose("Dataset", "sample-stories")
+    panels.choose("Model", "sample-model")
+    panels.root.get_by_role("textbox", name="Layers").fill("1,4")
+    panels.point("resid_post")
+    panels.point("mlp_out")
+    panels.root.get_by_label("At most this many samples").fill(str(max_samples))
+    estimate = panels.root.get_by_test_id("mistudio-estimate")
+    expect(estimate).to_contain_text("Tokens")
+
+
+def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
+    open_lab(page, jupyter)
+    new_notebook(page)
+    panels = sidebar(page)
+    shots("welcome")
+
+    panels.tab("Datasets")
+    panels.add_sample_dataset()
+    panels.row("sample-stories").get_by_role("button", name="Open sample-stories").click()
+    expect(panels.root.get_by_test_id("mistudio-sample-0")).to_contain_text("The ")
+    shots("samples")
+
+    panels.tab("Models")
+    panels.add_sample_model()
+    panels.row("sample-model").get_by_role("button", name="Open sample-model").click()
+    architecture = panels.root.get_by_test_id("mistudio-architecture")
+    expect(architecture).to_contain_text("LlamaForCausalLM")
+    expect(architecture.get_by_role("rowheader")).to_have_text(["0", "1", "2", "3", "4", "5"])
+    tree = architecture.get_by_role("tree")
+    tree.get_by_role("treeitem").filter(has_text="LlamaModel").click()
+    expect(tree.get_by_role("treeitem").filter(has_text="layers")).to_be_visible()
+    shots("architecture")
+
+    panels.tab("Extract")
+    configure(panels, 300)
+    shots("extract")
+    panels.button("Extract").click()
+    expect(panels.root.get_by_role("progressbar").first).to_be_visible(timeout=SLOW)
+    shots("progress")
+
+    run = panels.root.get_by_test_id(f"mistudio-run-{newest(jupyter)}")
+    run.get_by_role("button", name="Send to kernel").click()
+    expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
+    expect(cells(page).first).to_contain_text("ms.open")
+    summary = printed_summary(run_cell(page, SUMMARY))
+    shots("in-the-kernel")
+
+    expect(run).to_contain_text("Done", timeout=SLOW)
+    check_against_disk(jupyter, *summary, name=newest(jupyter))
+    assert summary[0] == HOOKS[0]
+    shots("done")
+
+    choose_theme(page, "JupyterLab Dark")
+    shots("done-dark")
+    for tab in ("Datasets", "Models", "Jobs", "Activations"):
+        panels.tab(tab)
+        shots(f"{tab.lower()}-dark")
+
+
+def test_state_survives_a_reload(jupyter: JupyterProcess, page: Page) -> None:
+    open_lab(page, jupyter)
+    panels = sidebar(page)
+    panels.tab("Jobs")
+    expect(panels.root.get_by_test_id("mistudio-jobs")).to_be_visible()
+    page.wait_for_timeout(1500)  # JupyterLab saves its layout a second after a change.
+    page.goto(jupyter.page("lab"))
+    expect(page.locator("#mistudio-sidebar").get_by_test_id("mistudio-jobs")).to_be_visible(
+        timeout=SLOW
+    )
+
+
+def test_panels_in_a_cell(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
+    open_lab(page, jupyter)
+    new_notebook(page)
+    run_cell(page, "import mistudio_ext as ms")
+    output = run_cell(page, "ms.ExtractionPanel()")
+    panels = Panels(output)
+    expect(output.get_by_test_id("mistudio-extract")).to_be_visible(timeout=SLOW)
+    configure(panels, 200)
+    shots("cell")
+    panels.button("Extract").click()
+    run = output.get_by_test_id(f"mistudio-run-{wait_for_extractions(jupyter, page, 2)}")
+    run.get_by_role("button", name="Send to kernel").click()
+    expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
+    summary = printed_summary(run_cell(page, SUMMARY))
+    check_against_disk(jupyter, *summary, name=newest(jupyter))
+    shots("cell-in-the-kernel")
+
+
+def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
+    open_notebook7(page, jupyter, "seven.ipynb")
+    page.get_by_role("menuitem", name="View").click()
+    page.get_by_role("menuitem", name="Show miStudio").click()
+    panels = Panels(page.locator("#mistudio-sidebar"))
+    panels.tab("Extract")
+    configure(panels, 100)
+    panels.button("Extract").click()
+    run = panels.root.get_by_test_id(f"mistudio-run-{wait_for_extractions(jupyter, page, 3)}")
+    run.get_by_role("button", name="Send to kernel").click()
+    expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
+    summary = printed_summary(run_cell(page, SUMMARY))
+    check_against_disk(jupyter, *summary, name=newest(jupyter))
+    shots("notebook7")
+
+    widget = run_cell(page, "ms.JobsPanel()")
+    expect(widget.get_by_test_id("mistudio-jobs")).to_contain_text("Extract", timeout=SLOW)
+    shots("notebook7-cell")
+
+
+def wait_for_extractions(server: JupyterProcess, page: Page, count: int) -> str:
+    """Wait until there are so many extractions; return the newest."""
+    for _ in range(100):
+        if len(server.api("extractions")["extractions"]) >= count:
+            break
+        page.wait_for_timeout(100)
+    assert len(server.api("extractions")["extractions"]) == count
+    return newest(server)
