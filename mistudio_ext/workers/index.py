@@ -9,6 +9,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
 from mistudio_ext.store.fulltext import Index, IndexBuilder, index_path
+from mistudio_ext.store.statistics import dataset_statistics
 from mistudio_ext.workers.disk import DiskGuard
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         done += split.n_rows
         made.append({"name": split.folder.name, "n_rows": split.n_rows, "bytes": n_bytes})
     report.progress(total, total, "rows")
+    report.phase("counting")
+    dataset_statistics(folder, column)
     return {"splits": made, "column": column}
 
 

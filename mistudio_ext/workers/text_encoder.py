@@ -164,7 +164,12 @@ class TextEncoder:
             "bos_token_id": self.frame.bos,
             "eos_token_id": self.frame.eos,
             "pad_token_id": self.tokenizer.pad_token_id,
+            "special_ids": sorted(self.tokenizer.all_special_ids),
         }
+
+    def decode(self, token: int) -> str:
+        """Return the text of one token; bytes that are no character alone show as U+FFFD."""
+        return str(self.tokenizer.decode([token], clean_up_tokenization_spaces=False))
 
     def _find_frame(self) -> Frame:
         whole = list(self.tokenizer(_PROBE)["input_ids"])

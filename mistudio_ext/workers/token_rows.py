@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,11 @@ class RowReader:
         if self._encoder is None:
             return {"class": None, "fast": None, "vocab_size": self._vocab_size or 0}
         return {**self._encoder.facts(), "vocab_size": self._vocab_size}
+
+    @property
+    def decode(self) -> Callable[[int], str] | None:
+        """Gives the text of a token, if there is a tokenizer."""
+        return None if self._encoder is None else self._encoder.decode
 
     def batches(self) -> Iterator[tuple[int, list[list[int]]]]:
         """Yield ``(first row, token ids of each row)``."""

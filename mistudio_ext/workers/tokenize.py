@@ -18,6 +18,7 @@ from mistudio_ext.paths import DataFolder
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import open_split
+from mistudio_ext.store.statistics import tokenization_statistics
 from mistudio_ext.workers.contexts import Block, Cutter
 from mistudio_ext.workers.disk import DiskGuard, checksum, making
 from mistudio_ext.workers.flatfiles import NpyAppender
@@ -74,6 +75,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             "versions": {"mistudio_ext": __version__, "numpy": np.__version__},
         }
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+        tokenization_statistics(folder, reader.decode)
     return counts
 
 

@@ -1,0 +1,233 @@
+"""Numbers about a dataset (by words) and about a tokenization (by tokens).
+
+Both are computed over everything, once, and kept beside the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.fulltext import Index
+from mistudio_ext.store.tokens import Tokenization
+
+Ints = npt.NDArray[np.int64]
+
+SCHEMA_VERSION = 1
+
+#: Most frequent and rarest words or tokens that are listed.
+LISTED = 100
+
+_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+_BINS = 48
+_NAME = "statistics.json"
+
+
+def distribution(values: npt.NDArray[np.integer[Any]]) -> dict[str, Any]:
+    """Return total, mean, percentiles and a histogram of some counts.
+
+    Returns
+    -------
+    dict
+        ``{"total", "min", "max", "mean", "median", "std", "percentiles": {"1": …},
+        "histogram": {"edges", "counts"}}``. The bins are of one width up to the
+        99.5th percentile; the last bin holds the rest.
+    """
+    if not len(values):
+        return {"total": 0, "histogram": {"edges": [], "counts": []}, "percentiles": {}}
+    points = np.percentile(values, _PERCENTILES, method="nearest")
+    low, high = int(values.min()), int(values.max())
+    usual = int(np.percentile(values, 99.5, method="higher"))
+    width = max(1, -(-(usual + 1 - low) // _BINS))
+    edges = list(range(low, usual + 1 + width, width))
+    if edges[-1] <= high:
+        edges.append(high + 1)
+    counts, _ = np.histogram(values, edges)
+    return {
+        "total": int(values.sum()),
+        "min": low,
+        "max": high,
+        "mean": float(values.mean()),
+        "median": float(np.median(values)),
+        "std": float(values.std()),
+        "percentiles": {str(p): int(v) for p, v in zip(_PERCENTILES, points, strict=True)},
+        "histogram": {"edges": edges, "counts": counts.tolist()},
+    }
+
+
+def dataset_statistics(dataset: Path, text_column: str | None) -> dict[str, Any]:
+    """Return the statistics of a dataset, by characters and words.
+
+    Parameters
+    ----------
+    dataset
+        ``datasets/<id>``.
+    text_column
+        Column with the text; None for a dataset of token ids, whose rows are
+        then counted in tokens.
+
+    Returns
+    -------
+    dict
+        ``{"kind": "dataset", "column", "n_samples", "n_bytes", "splits": [one
+        per split: {"name", "n_samples", "n_bytes", "empty", "duplicates",
+        "characters", "words", "unique_words", "top_words"}]}``.
+        ``duplicates`` are rows whose text another row before them has;
+        ``unique_words`` is None until the full-text index is made.
+    """
+    column = text_column or cols.IDS_NAME
+    splits = [_split_statistics(dataset, name, column) for name in split_names(dataset)]
+    return {
+        "kind": "dataset",
+        "column": column,
+        "n_samples": sum(split["n_samples"] for split in splits),
+        "n_bytes": sum(split["n_bytes"] for split in splits),
+        "splits": splits,
+    }
+
+
+def _split_statistics(dataset: Path, name: str, column: str) -> dict[str, Any]:
+    split = open_split(dataset, name)
+    split.require(column)
+    path = split.folder / f"{column.replace('/', '_')}.{_NAME}"
+    facts = {"schema_version": SCHEMA_VERSION, "column": column, "n_samples": split.n_rows}
+    kept = _read(path)
+    if kept is None or any(kept.get(key) != value for key, value in facts.items()):
+        kept = {**facts, "name": name, "n_bytes": split.n_bytes, **_measure(split, column)}
+        _write(path, kept)
+    index = Index.open(split.folder, column)
+    unique, top = index.words(LISTED) if index and index.n_rows == split.n_rows else (None, [])
+    return {**kept, "unique_words": unique, "top_words": top}
+
+
+def _measure(split: Split, column: str) -> dict[str, Any]:
+    """Count characters, words and duplicates of a column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import xxhash
+
+    what = cols.kind(split.schema.field(column).type)
+    characters, words, hashes = [], [], []
+    batches = split.iter_batches([column])
+    while group := [batch.column(0) for _, batch in islice(batches, 64)]:
+        if what == "ids":
+            texts = None
+            words.append(_counts(pc.list_value_length(pa.chunked_array(group))))
+            rows: Iterable[Any] = (str(ids) for part in group for ids in part.to_pylist())
+        else:
+            values = [cols.as_text(value) for part in group for value in part.to_pylist()]
+            rows = values
+            texts = pa.chunked_array(group) if what == "text" else pa.chunked_array([values])
+            characters.append(_counts(pc.utf8_length(texts)))
+            words.append(_counts(pc.count_substring_regex(texts, r"[\pL\pN\p{Mn}\p{Mc}]+")))
+        digests = (xxhash.xxh3_64_intdigest(row.encode()) for row in rows)
+        hashes.append(np.fromiter(digests, np.uint64))
+    words_all = np.concatenate(words) if words else np.zeros(0, np.int64)
+    different = len(np.unique(np.concatenate(hashes))) if hashes else 0
+    return {
+        "empty": int((words_all == 0).sum()),
+        "duplicates": split.n_rows - different,
+        "characters": distribution(np.concatenate(characters)) if characters else None,
+        "words": distribution(words_all),
+    }
+
+
+def _counts(array: Any) -> Ints:
+    """Return Arrow counts as NumPy, with 0 for null; without the pandas of ``to_numpy``."""
+    return np.fromiter((n or 0 for n in array.to_pylist()), np.int64, len(array))
+
+
+def tokenization_statistics(
+    folder: Path, decode: Callable[[int], str] | None = None
+) -> dict[str, Any]:
+    """Return the statistics of a tokenization.
+
+    Parameters
+    ----------
+    folder
+        ``tokenizations/<id>``.
+    decode
+        Gives the text of a token; without it tokens have ``text`` None. The
+        job that makes a tokenization calls this with its tokenizer, and what
+        it finds is kept.
+
+    Returns
+    -------
+    dict
+        ``{"kind": "tokenization", "n_samples", "n_tokens", "n_rows", "skipped",
+        "lengths", "context", "fill", "vocabulary": {"size", "used", "share",
+        "once"}, "top_tokens", "rare_tokens", "special_tokens"}``; tokens are
+        ``{"id", "text", "count"}``; ``fill`` is the share of all contexts'
+        places that hold a token.
+    """
+    path = folder / _NAME
+    kept = _read(path)
+    if kept is not None and kept.get("schema_version") == SCHEMA_VERSION:
+        return kept
+    found = _measure_tokens(Tokenization(folder), decode)
+    _write(path, found)
+    return found
+
+
+def _measure_tokens(tokens: Tokenization, decode: Callable[[int], str] | None) -> dict[str, Any]:
+    counts = tokens.counts()
+    used = np.flatnonzero(counts)
+    by_count = used[np.argsort(-counts[used], kind="stable")]
+    special = [int(i) for i in tokens.manifest["tokenizer"].get("special_ids", [])]
+    size = int(tokens.manifest["tokenizer"]["vocab_size"])
+    context = int(tokens.manifest["settings"]["context"])
+
+    def described(ids: Iterable[int]) -> list[dict[str, Any]]:
+        return [
+            {"id": int(i), "text": decode(int(i)) if decode else None, "count": int(counts[i])}
+            for i in ids
+        ]
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "tokenization",
+        "n_samples": len(tokens),
+        "n_tokens": tokens.n_tokens,
+        "n_rows": tokens.manifest["n_rows"],
+        "skipped": tokens.manifest["skipped"],
+        "bytes": tokens.manifest["bytes"],
+        "lengths": distribution(tokens.lengths),
+        "context": context,
+        "fill": tokens.n_tokens / (len(tokens) * context),
+        "vocabulary": {
+            "size": size,
+            "used": len(used),
+            "share": len(used) / size if size else None,
+            "once": int((counts == 1).sum()),
+        },
+        "top_tokens": described(by_count[:LISTED]),
+        "rare_tokens": described(by_count[::-1][:LISTED]),
+        "special_tokens": described(i for i in special if i < len(counts)),
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Keep what was computed, if the folder can be written to."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(content))
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
