@@ -184,7 +184,7 @@ export class Api {
 
   samples(
     id: string,
-    query: { split?: string; offset: number; limit: number },
+    query: { split?: string; offset: number; limit: number; q?: string },
     signal?: AbortSignal
   ): Promise<SamplePage> {
     return this.request('GET', `datasets/${encodeURIComponent(id)}/samples`, { query, signal });

@@ -33,6 +33,7 @@ const english = {
   'action.reload': 'Try again',
   'action.retry': 'Retry',
   'action.sendToKernel': 'Send to kernel',
+  'action.sendNamed': 'Send {name} to kernel',
   'action.showAll': 'Show all',
   'action.showLess': 'Show less',
 
@@ -115,6 +116,9 @@ const english = {
   'samples.previous': 'Previous page',
   'samples.next': 'Next page',
   'samples.goto': 'Go to row',
+  'samples.search': 'Search the texts',
+  'samples.found': '{from}–{to} of {total} found',
+  'samples.none': 'No text matches.',
   'samples.empty': 'This split has no rows.',
   'samples.blank': 'empty text',
 
@@ -274,6 +278,7 @@ const english = {
   'activations.goExtract': 'Go to Extract',
   'activations.delete': 'Delete {name}? Its arrays are removed from the disk.',
   'activations.of': '{model} on {dataset}',
+  'activations.where': '{hooks} of layers {layers}',
   'activations.ready': '{ready} of {total} {unit} readable',
   'activations.spec': 'Settings',
   'activations.files': 'Arrays',

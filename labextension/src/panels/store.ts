@@ -85,6 +85,8 @@ export class Store {
   readonly jobs = new Table<Job>();
   readonly system = signal<System | null>(null);
   readonly connection = signal<ConnectionState>('connecting');
+  /** Extractions asked for on this page, newest first: they stay in view when they are done. */
+  readonly started = signal<readonly string[]>([]);
   readonly activeJobs = computed(() =>
     this.jobs.list.value.filter(job => job.state === 'queued' || job.state === 'running')
   );

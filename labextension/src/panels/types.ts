@@ -194,6 +194,8 @@ export interface Job {
   ended_at: string | null;
   depends_on?: string[];
   queue_position?: number | null;
+  /** Cancelling was asked for; the worker has not ended yet. */
+  cancelling?: boolean;
   warnings?: Notice[];
   target: { type: string; id: string; name: string } | null;
 }
@@ -233,6 +235,8 @@ export interface Sample {
   split?: string;
   text: string;
   n_tokens?: number | null;
+  /** What a search found, as [start, end] in code points. */
+  highlights?: [number, number][] | null;
 }
 
 export interface SamplePage {

@@ -10,6 +10,7 @@ import {
   toggleName,
   togglePoint
 } from '../lib/grid';
+import { foldStart, pieces } from '../lib/highlight';
 import { blockPoint, contract, expand, splitName } from '../lib/hooks';
 import { formatLayers, parseLayers } from '../lib/layers';
 import { extractCall, reference } from '../lib/python';
@@ -66,6 +67,38 @@ describe('format', () => {
       '1 d 1 h',
       '–'
     ]);
+  });
+});
+
+describe('highlights', () => {
+  it('count code points, as Python does', () => {
+    expect(pieces('a😀bcd', [[2, 4]])).toEqual([
+      { text: 'a😀', found: false },
+      { text: 'bc', found: true },
+      { text: 'd', found: false }
+    ]);
+  });
+
+  it('may touch, overlap, or be none', () => {
+    const found = (marks: [number, number][]): string =>
+      pieces('abcdef', marks)
+        .map(piece => (piece.found ? `[${piece.text}]` : piece.text))
+        .join('');
+    expect(found([])).toBe('abcdef');
+    expect(found([[0, 6]])).toBe('[abcdef]');
+    expect(
+      found([
+        [3, 5],
+        [0, 2],
+        [1, 4]
+      ])
+    ).toBe('[ab][cd][e]f');
+  });
+
+  it('decide where a folded text begins', () => {
+    expect(foldStart([], 420)).toBe(0);
+    expect(foldStart([[100, 110]], 420)).toBe(0);
+    expect(foldStart([[2000, 2010]], 420)).toBe(1860);
   });
 });
 

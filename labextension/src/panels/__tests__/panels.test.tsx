@@ -139,7 +139,7 @@ type Answers = Record<string, (init: RequestInit) => [status: number, body: unkn
 vi.setConfig({ testTimeout: 30_000 });
 
 let server: Answers = {};
-let requests: { method: string; path: string; body: unknown }[] = [];
+let requests: { method: string; path: string; query: string; body: unknown }[] = [];
 let page = 0;
 let mounted: (() => void)[] = [];
 
@@ -170,7 +170,7 @@ beforeEach(() => {
     const path = new URL(address).pathname.replace(/^.*\/mistudio\/api\/v1\//, '');
     const method = init.method ?? 'GET';
     const body = typeof init.body === 'string' ? (JSON.parse(init.body) as unknown) : null;
-    requests.push({ method, path, body });
+    requests.push({ method, path, query: new URL(address).search, body });
     const [status, answer] = server[`${method} ${path}`]?.(init) ?? [
       404,
       { code: 'no', message: path }
@@ -297,8 +297,30 @@ describe('datasets', () => {
       expect(find('[data-testid=mistudio-sample-1]').textContent?.length).toBeGreaterThan(2000)
     );
     expect(fake.get('selection')).toEqual({ dataset: 'ds_1' });
+    // The focus goes with what was opened, and back.
+    expect(document.activeElement).toBe(button('Back'));
     button('Back').click();
-    await wait(() => button('Open stories'));
+    await wait(() => expect(document.activeElement).toBe(button('Open stories')));
+  });
+
+  it('mark what a search finds', async () => {
+    const text = `${'x'.repeat(1500)} 😀 harbour ${'y'.repeat(500)}`;
+    server = lists({
+      'GET datasets/ds_1/samples': () => [
+        200,
+        {
+          total: 1,
+          samples: [{ index: 7, split: 'train', text, n_tokens: null, highlights: [[1503, 1510]] }]
+        }
+      ]
+    });
+    const { el, find } = mount('datasets', { selection: { dataset: 'stories' } });
+    await wait(() => expect(find('mark').textContent).toBe('harbour'));
+    const search = find('input[type=search]') as HTMLInputElement;
+    search.value = 'harbour';
+    search.dispatchEvent(new Event('input', { bubbles: true }));
+    await wait(() => expect(el.textContent).toContain('1–1 of 1 found'));
+    expect(requests.some(each => each.query.includes('q=harbour'))).toBe(true);
   });
 
   it('ask before they delete', async () => {

@@ -1,11 +1,14 @@
 import { usePanel } from '../context';
 import { bytes, integer } from '../lib/format';
+import { contract } from '../lib/hooks';
+import { formatLayers } from '../lib/layers';
 import { count, t } from '../messages';
 import type { Extraction } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
 import { ErrorNote } from '../ui/ErrorNote';
 import { RecordList } from '../ui/RecordList';
+import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
 import { ExtractionView } from './ExtractionView';
 import { SendToKernel } from './SendToKernel';
@@ -16,7 +19,12 @@ function extractionMeta(extraction: Extraction): string {
     facts.push(t('activations.of', { model: extraction.model, dataset: extraction.dataset }));
   }
   if (extraction.spec?.hooks) {
-    facts.push(count(extraction.spec.hooks.length, 'hook'));
+    const { layers, hooks } = contract(extraction.spec.hooks);
+    facts.push(
+      layers
+        ? t('activations.where', { hooks: hooks.join(', '), layers: formatLayers(layers) })
+        : count(hooks.length, 'hook')
+    );
   }
   if (extraction.n_tokens) {
     facts.push(count(extraction.n_tokens, 'token', integer(extraction.n_tokens)));
@@ -31,14 +39,19 @@ function extractionMeta(extraction: Extraction): string {
 export function ActivationsPanel() {
   const { store, host } = usePanel();
   const list = store.extractions.list.value;
-  const chosen = host.selection.value;
   const given = host.value('extraction_id');
-  const open = 'extraction' in chosen ? chosen['extraction'] : given;
-  const extraction = list.find(each => each.id === open || each.name === open);
+  const detail = useOpen(host, 'extraction', given);
+  const extraction = list.find(each => each.id === detail.wanted || each.name === detail.wanted);
   if (extraction) {
     // A panel that was made for one extraction has no list to go back to.
-    const back = given ? undefined : () => host.select({ extraction: null });
-    return <ExtractionView extraction={extraction} onBack={back} />;
+    return (
+      <ExtractionView
+        key={extraction.id}
+        extraction={extraction}
+        onBack={given ? undefined : detail.back}
+        takesFocus={detail.takesFocus}
+      />
+    );
   }
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-activations">
@@ -46,7 +59,7 @@ export function ActivationsPanel() {
         <h2>{t('activations.title')}</h2>
       </div>
       <TableState table={store.extractions}>
-        {Boolean(open) && <ErrorNote error={{ message: t('activations.missing') }} />}
+        {Boolean(detail.wanted) && <ErrorNote error={{ message: t('activations.missing') }} />}
         {list.length === 0 && (
           <EmptyState title={t('activations.empty')} text={t('activations.empty.text')}>
             {host.open && (
@@ -62,8 +75,9 @@ export function ActivationsPanel() {
           label={t('activations.title')}
           meta={extractionMeta}
           question={record => t('activations.delete', { name: record.name })}
-          onOpen={record => host.select({ extraction: record.id })}
-          extra={record => <SendToKernel extraction={record} />}
+          onOpen={record => detail.open(record.id)}
+          returned={detail.returned}
+          actions={record => <SendToKernel extraction={record} compact />}
         />
       </TableState>
     </div>

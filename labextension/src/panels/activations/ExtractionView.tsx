@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
+import { JobControls } from '../jobs/JobControls';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, integer, shape, when } from '../lib/format';
 import { contract } from '../lib/hooks';
@@ -9,11 +10,11 @@ import { t, tData } from '../messages';
 import type { ArrayFile, Extraction } from '../types';
 import { Button } from '../ui/Button';
 import { Confirm } from '../ui/Confirm';
+import { DetailHead } from '../ui/DetailHead';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
 import { useAction, useFetch } from '../ui/hooks';
-import { Pill } from '../ui/Pill';
 import { Progress } from '../ui/Progress';
 import { Section } from '../ui/Section';
 import { SendToKernel } from './SendToKernel';
@@ -22,10 +23,11 @@ import { Statistics, statisticsRows } from './Statistics';
 interface Props {
   extraction: Extraction;
   onBack?: () => void;
+  takesFocus?: boolean;
 }
 
 /** One extraction: settings, arrays, statistics, and the way into a notebook. */
-export function ExtractionView({ extraction, onBack }: Props) {
+export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
   const { store } = usePanel();
   const [asking, setAsking] = useState(false);
   const job = store.jobs.get(extraction.job_id);
@@ -44,17 +46,19 @@ export function ExtractionView({ extraction, onBack }: Props) {
   const error = extraction.error ?? (active ? null : (job?.error ?? null));
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-extraction">
-      <div class="jp-mistudio-toolbar">
-        {onBack && <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />}
-        <h2>{extraction.name}</h2>
-        <Pill state={extraction.state} />
+      <DetailHead
+        name={extraction.name}
+        state={extraction.state}
+        onBack={onBack}
+        takesFocus={takesFocus}
+      >
         <Button
           kind="quiet"
           icon="trash"
           label={t('action.deleteNamed', { name: extraction.name })}
           onClick={() => setAsking(true)}
         />
-      </div>
+      </DetailHead>
       {asking && (
         <Confirm
           question={t('activations.delete', { name: extraction.name })}
@@ -82,6 +86,7 @@ export function ExtractionView({ extraction, onBack }: Props) {
         ))}
       <div class="jp-mistudio-actions">
         <SendToKernel extraction={extraction} primary />
+        <JobControls job={job} />
       </div>
       <pre class="jp-mistudio-code" tabIndex={0} aria-label={t('activations.python')}>
         {`acts = ms.open(${quote(extraction.name)})`}

@@ -20,10 +20,12 @@ type State =
 interface Props {
   extraction: { id: string; name: string };
   primary?: boolean;
+  /** Only an icon, for a row of a list. */
+  compact?: boolean;
 }
 
 /** Gives the notebook's kernel the handle; works while the extraction still runs. */
-export function SendToKernel({ extraction, primary }: Props) {
+export function SendToKernel({ extraction, primary, compact }: Props) {
   const { host } = usePanel();
   const [state, setState] = useState<State>({ kind: 'idle' });
   useEffect(() => {
@@ -60,10 +62,19 @@ export function SendToKernel({ extraction, primary }: Props) {
   };
   return (
     <>
-      <Button kind={primary ? 'primary' : 'normal'} icon="kernel" onClick={send}>
-        {t('action.sendToKernel')}
-      </Button>
-      <span class="jp-mistudio-hint" role="status">
+      {compact ? (
+        <Button
+          kind="quiet"
+          icon={state.kind === 'opened' ? 'check' : 'kernel'}
+          label={t('action.sendNamed', { name: extraction.name })}
+          onClick={send}
+        />
+      ) : (
+        <Button kind={primary ? 'primary' : 'normal'} icon="kernel" onClick={send}>
+          {t('action.sendToKernel')}
+        </Button>
+      )}
+      <span class={compact ? 'jp-mistudio-hidden' : 'jp-mistudio-hint'} role="status">
         {state.kind === 'waiting' && t('kernel.waiting')}
         {state.kind === 'sent' && t('kernel.sent', { variable: VARIABLE })}
         {state.kind === 'opened' && t('kernel.opened', { variable: state.variable })}

@@ -6,10 +6,10 @@ import { asChoice } from '../lib/selection';
 import { t } from '../messages';
 import type { Architecture, Model } from '../types';
 import { Button } from '../ui/Button';
+import { DetailHead } from '../ui/DetailHead';
 import { ErrorNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import { Icon } from '../ui/Icon';
-import { Pill } from '../ui/Pill';
 import { Disclosure, Section } from '../ui/Section';
 import { ConfigTable } from './ConfigTable';
 import { architectureFacts } from './facts';
@@ -19,19 +19,16 @@ import { LayerTree } from './LayerTree';
 interface Props {
   model: Model;
   onBack?: () => void;
+  takesFocus?: boolean;
 }
 
 /** One model: its structure in numbers, its hook points, its modules. */
-export function ArchitectureView({ model, onBack }: Props) {
+export function ArchitectureView({ model, onBack, takesFocus }: Props) {
   const { store } = usePanel();
   const { value, error } = store.architecture(model.id).value;
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-architecture">
-      <div class="jp-mistudio-toolbar">
-        {onBack && <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />}
-        <h2>{model.name}</h2>
-        <Pill state={model.state} />
-      </div>
+      <DetailHead name={model.name} state={model.state} onBack={onBack} takesFocus={takesFocus} />
       {error && <ErrorNote error={error} onRetry={() => store.reloadArchitecture(model.id)} />}
       {!value && !error && (
         <div class="jp-mistudio-loading" role="status">

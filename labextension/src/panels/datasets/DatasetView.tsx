@@ -2,16 +2,16 @@ import { usePanel } from '../context';
 import { bytes, integer } from '../lib/format';
 import { t, tData } from '../messages';
 import type { Dataset } from '../types';
-import { Button } from '../ui/Button';
+import { DetailHead } from '../ui/DetailHead';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
-import { Pill } from '../ui/Pill';
 import { Section } from '../ui/Section';
 import { Samples } from './Samples';
 
 interface Props {
   dataset: Dataset;
   onBack: () => void;
+  takesFocus?: boolean;
 }
 
 function origin(dataset: Dataset): string {
@@ -20,7 +20,7 @@ function origin(dataset: Dataset): string {
 }
 
 /** One dataset: where it is from, what is in it, its samples. */
-export function DatasetView({ dataset, onBack }: Props) {
+export function DatasetView({ dataset, onBack, takesFocus }: Props) {
   const { host } = usePanel();
   const facts: Fact[] = [
     [t('fact.source'), origin(dataset)],
@@ -44,11 +44,12 @@ export function DatasetView({ dataset, onBack }: Props) {
   const split = host.selection.value['split'];
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-dataset">
-      <div class="jp-mistudio-toolbar">
-        <Button kind="quiet" icon="back" label={t('action.back')} onClick={onBack} />
-        <h2>{dataset.name}</h2>
-        <Pill state={dataset.state} />
-      </div>
+      <DetailHead
+        name={dataset.name}
+        state={dataset.state}
+        onBack={onBack}
+        takesFocus={takesFocus}
+      />
       <Facts facts={facts} />
       <Section title={t('samples.title')}>
         <Samples

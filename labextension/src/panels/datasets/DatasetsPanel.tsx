@@ -6,6 +6,7 @@ import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
 import { RecordList } from '../ui/RecordList';
+import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
 import { AddDataset } from './AddDataset';
 import { DatasetView } from './DatasetView';
@@ -29,13 +30,11 @@ export function datasetMeta(dataset: Dataset): string {
 export function DatasetsPanel() {
   const { store, host } = usePanel();
   const [adding, setAdding] = useState(false);
-  const chosen = host.selection.value;
-  const open = ('dataset' in chosen ? chosen['dataset'] : host.value('dataset_id')) as
-    string | null;
+  const detail = useOpen(host, 'dataset', host.value('dataset_id'));
   const list = store.datasets.list.value;
-  const dataset = store.datasets.get(open) ?? list.find(record => record.name === open);
+  const dataset = list.find(each => each.id === detail.wanted || each.name === detail.wanted);
   if (dataset) {
-    return <DatasetView dataset={dataset} onBack={() => host.select({ dataset: null })} />;
+    return <DatasetView dataset={dataset} onBack={detail.back} takesFocus={detail.takesFocus} />;
   }
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-datasets">
@@ -60,7 +59,8 @@ export function DatasetsPanel() {
           meta={datasetMeta}
           question={record => t('datasets.delete', { name: record.name })}
           canOpen={record => record.state === 'ready'}
-          onOpen={record => host.select({ dataset: record.id })}
+          onOpen={record => detail.open(record.id)}
+          returned={detail.returned}
         />
       </TableState>
     </div>

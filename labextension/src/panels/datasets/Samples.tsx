@@ -1,16 +1,17 @@
 import { useEffect, useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { integer } from '../lib/format';
-import { count, t } from '../messages';
-import type { Dataset, Sample } from '../types';
+import { t } from '../messages';
+import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
 import { useFetch } from '../ui/hooks';
+import { SampleRow } from './SampleRow';
 
 const PAGE = 50;
-/** Longer texts are folded: enough to know a document by. */
-const FOLD = 420;
+/** Long enough to swallow typing. */
+const SEARCH_DELAY_MS = 250;
 
 interface Props {
   dataset: Dataset;
@@ -25,11 +26,18 @@ export function Samples({ dataset, split, onSplit }: Props) {
   const chosen = split !== null && names.includes(split) ? split : (names[0] ?? '');
   const [offset, setOffset] = useState(0);
   const [jump, setJump] = useState('');
-  useEffect(() => setOffset(0), [dataset.id, chosen]);
-  const key = `${dataset.id}/${chosen}/${offset}`;
+  const [text, setText] = useState('');
+  const [query, setQuery] = useState('');
+  useEffect(() => {
+    const timer = setTimeout(() => setQuery(text.trim()), SEARCH_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  useEffect(() => setOffset(0), [dataset.id, chosen, query]);
+  const key = JSON.stringify([dataset.id, chosen, offset, query]);
   const page = useFetch(key, signal =>
-    store.api.samples(dataset.id, { split: chosen, offset, limit: PAGE }, signal)
+    store.api.samples(dataset.id, { split: chosen, offset, limit: PAGE, q: query }, signal)
   );
+  const searchable = dataset.text_column !== null;
   const total = page.value?.total ?? dataset.splits.find(s => s.name === chosen)?.n_rows ?? 0;
   const shown = page.value?.samples ?? [];
 
@@ -52,13 +60,25 @@ export function Samples({ dataset, split, onSplit }: Props) {
           }))}
           onChange={onSplit}
         />
-        <TextField
-          label={t('samples.goto')}
-          value={jump}
-          numeric
-          onChange={setJump}
-          onEnter={() => go(jump)}
-        />
+        {searchable && (
+          <TextField
+            label={t('samples.search')}
+            type="search"
+            value={text}
+            onChange={setText}
+            onEnter={() => setQuery(text.trim())}
+            error={page.error?.field === 'q' ? page.error.message : null}
+          />
+        )}
+        {query === '' && (
+          <TextField
+            label={t('samples.goto')}
+            value={jump}
+            numeric
+            onChange={setJump}
+            onEnter={() => go(jump)}
+          />
+        )}
         <div class="jp-mistudio-pager">
           <Button
             kind="quiet"
@@ -69,9 +89,9 @@ export function Samples({ dataset, split, onSplit }: Props) {
           />
           <span role="status">
             {total > 0 &&
-              t('samples.range', {
-                from: integer(offset),
-                to: integer(Math.min(offset + PAGE, total) - 1),
+              t(query ? 'samples.found' : 'samples.range', {
+                from: integer(query ? offset + 1 : offset),
+                to: integer(Math.min(offset + PAGE, total) - (query ? 0 : 1)),
                 total: integer(total)
               })}
           </span>
@@ -84,8 +104,12 @@ export function Samples({ dataset, split, onSplit }: Props) {
           />
         </div>
       </div>
-      {page.error && <ErrorNote error={page.error} onRetry={page.reload} />}
-      {!page.loading && !page.error && total === 0 && <p>{t('samples.empty')}</p>}
+      {page.error && page.error.field !== 'q' && (
+        <ErrorNote error={page.error} onRetry={page.reload} />
+      )}
+      {!page.loading && !page.error && total === 0 && (
+        <p class="jp-mistudio-hint">{t(query ? 'samples.none' : 'samples.empty')}</p>
+      )}
       <ol
         class="jp-mistudio-sample-list"
         aria-label={t('samples.title')}
@@ -97,29 +121,5 @@ export function Samples({ dataset, split, onSplit }: Props) {
         ))}
       </ol>
     </div>
-  );
-}
-
-function SampleRow({ sample }: { sample: Sample }) {
-  const [unfolded, setUnfolded] = useState(false);
-  const long = sample.text.length > FOLD;
-  const text = long && !unfolded ? sample.text.slice(0, FOLD).trimEnd() + '…' : sample.text;
-  return (
-    <li data-testid={`mistudio-sample-${sample.index}`}>
-      <div class="jp-mistudio-sample-index">
-        {integer(sample.index)}
-        {sample.n_tokens !== null && sample.n_tokens !== undefined && (
-          <span> · {count(sample.n_tokens, 'token', integer(sample.n_tokens))}</span>
-        )}
-      </div>
-      <div class="jp-mistudio-sample-text" dir="auto">
-        {text === '' ? <em>{t('samples.blank')}</em> : text}
-      </div>
-      {long && (
-        <Button kind="quiet" expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
-          {t(unfolded ? 'action.showLess' : 'action.showAll')}
-        </Button>
-      )}
-    </li>
   );
 }

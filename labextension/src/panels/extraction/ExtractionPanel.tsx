@@ -36,6 +36,9 @@ const FIELDS = [
   'name'
 ];
 
+/** How many runs of this page stay in view after their end. */
+const SHOWN_RUNS = 3;
+
 /** Everything that is left to do before an extraction can start. */
 function missing(form: Form): string[] {
   const needs: string[] = [];
@@ -62,7 +65,7 @@ function onlyReady(records: readonly { id: string; state: string }[]): string | 
 /** From a dataset and a model to a running extraction. */
 export function ExtractionPanel() {
   const { store, host } = usePanel();
-  const [started, setStarted] = useState<string[]>([]);
+  const [latest, setLatest] = useState<string | null>(null);
   const [existed, setExisted] = useState(false);
   const [guided, setGuided] = useState<'offer' | 'working' | 'off'>('offer');
   const datasets = store.datasets.list.value;
@@ -106,7 +109,9 @@ export function ExtractionPanel() {
       store.jobs.upsert(job);
     }
     setExisted(extraction.state === 'done');
-    setStarted(ids => [extraction.id, ...ids.filter(id => id !== extraction.id)]);
+    const before = store.started.peek().filter(id => id !== extraction.id);
+    store.started.value = [extraction.id, ...before].slice(0, SHOWN_RUNS);
+    setLatest(extraction.id);
     setGuided('off');
   });
   useEffect(start.clear, [estimate.key]);
@@ -135,7 +140,8 @@ export function ExtractionPanel() {
     );
   }
   const runs = store.extractions.list.value.filter(
-    each => started.includes(each.id) || each.state === 'running' || each.state === 'queued'
+    each =>
+      store.started.value.includes(each.id) || each.state === 'running' || each.state === 'queued'
   );
 
   return (
@@ -201,7 +207,7 @@ export function ExtractionPanel() {
               </p>
             )}
             {runs.map(each => (
-              <RunCard key={each.id} extraction={each} shown={each.id === started[0]} />
+              <RunCard key={each.id} extraction={each} shown={each.id === latest} />
             ))}
           </Section>
         )}

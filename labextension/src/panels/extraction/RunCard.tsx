@@ -1,13 +1,12 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { SendToKernel } from '../activations/SendToKernel';
 import { usePanel } from '../context';
+import { JobControls } from '../jobs/JobControls';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, integer } from '../lib/format';
 import { count, t } from '../messages';
 import type { Extraction } from '../types';
-import { Button } from '../ui/Button';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
-import { useAction } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
 
 interface Props {
@@ -27,18 +26,7 @@ export function RunCard({ extraction, shown }: Props) {
   }, [shown]);
   const job = store.jobs.get(extraction.job_id);
   const active = extraction.state === 'queued' || extraction.state === 'running';
-  const cancel = useAction(async () => {
-    if (job) {
-      store.jobs.upsert((await store.api.cancel(job.id)).job);
-    }
-  });
-  const retry = useAction(async () => {
-    if (job) {
-      store.jobs.upsert((await store.api.retry(job.id)).job);
-    }
-  });
   const error = extraction.error ?? (active ? null : (job?.error ?? null));
-  const actionError = cancel.error ?? retry.error;
   const size = [
     extraction.n_tokens ? count(extraction.n_tokens, 'token', integer(extraction.n_tokens)) : '',
     extraction.bytes ? bytes(extraction.bytes) : ''
@@ -77,23 +65,11 @@ export function RunCard({ extraction, shown }: Props) {
         <WarningNote key={warning.code} message={warning.message} />
       ))}
       {error && <ErrorNote error={error} />}
-      {actionError && (
-        <ErrorNote error={actionError} onDismiss={() => (cancel.clear(), retry.clear())} />
-      )}
       <div class="jp-mistudio-actions">
         {extraction.state !== 'failed' && extraction.state !== 'cancelled' && (
           <SendToKernel extraction={extraction} primary />
         )}
-        {active && job && (
-          <Button busy={cancel.busy} onClick={() => void cancel.run()}>
-            {t('action.cancel')}
-          </Button>
-        )}
-        {!active && extraction.state !== 'done' && job && (
-          <Button busy={retry.busy} onClick={() => void retry.run()}>
-            {t('action.retry')}
-          </Button>
-        )}
+        <JobControls job={job} />
       </div>
     </div>
   );

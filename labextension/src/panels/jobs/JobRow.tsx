@@ -1,28 +1,23 @@
 import { useState } from 'preact/hooks';
-import { usePanel } from '../context';
 import { duration, secondsBetween, when } from '../lib/format';
 import { t, tData } from '../messages';
 import type { Job } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
-import { useAction, useUid } from '../ui/hooks';
+import { useUid } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
+import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
 import { LogView } from './LogView';
 
 /** One job: what it does, how far it is, its log, and what can be done about it. */
 export function JobRow({ job }: { job: Job }) {
-  const { store } = usePanel();
   const id = useUid('job');
   const [open, setOpen] = useState(false);
-  const cancel = useAction(async () => store.jobs.upsert((await store.api.cancel(job.id)).job));
-  const retry = useAction(async () => store.jobs.upsert((await store.api.retry(job.id)).job));
   const active = job.state === 'queued' || job.state === 'running';
-  const again = ['failed', 'cancelled', 'interrupted'].includes(job.state);
   const name = job.target?.name ?? job.id;
   const kind = tData('jobs.kind', job.kind);
   const took = secondsBetween(job.started_at, job.ended_at);
-  const actionError = cancel.error ?? retry.error;
   return (
     <li
       class="jp-mistudio-row"
@@ -41,33 +36,13 @@ export function JobRow({ job }: { job: Job }) {
         <WarningNote key={warning.code} message={warning.message} />
       ))}
       {job.error && <ErrorNote error={job.error} />}
-      {actionError && (
-        <ErrorNote error={actionError} onDismiss={() => (cancel.clear(), retry.clear())} />
-      )}
       <div class="jp-mistudio-row-foot">
         <div class="jp-mistudio-row-meta">
           {!active && when(job.ended_at ?? job.created_at)}
           {!active && took !== null && ` · ${t('jobs.took', { time: duration(took) })}`}
         </div>
         <div class="jp-mistudio-actions">
-          {active && (
-            <Button
-              busy={cancel.busy}
-              label={`${t('action.cancel')} ${name}`}
-              onClick={() => void cancel.run()}
-            >
-              {t('action.cancel')}
-            </Button>
-          )}
-          {again && (
-            <Button
-              busy={retry.busy}
-              label={`${t('action.retry')} ${name}`}
-              onClick={() => void retry.run()}
-            >
-              {t('action.retry')}
-            </Button>
-          )}
+          <JobControls job={job} name={name} />
           <Button
             kind="quiet"
             expanded={open}

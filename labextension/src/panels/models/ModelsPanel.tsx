@@ -7,6 +7,7 @@ import type { Model } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
 import { RecordList } from '../ui/RecordList';
+import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
 import { AddModel } from './AddModel';
 import { SampleModelButton } from './SampleButton';
@@ -30,12 +31,11 @@ export function modelMeta(model: Model): string {
 export function ModelsPanel() {
   const { store, host } = usePanel();
   const [adding, setAdding] = useState(false);
-  const chosen = host.selection.value;
-  const open = ('model' in chosen ? chosen['model'] : host.value('model_id')) as string | null;
+  const detail = useOpen(host, 'model', host.value('model_id'));
   const list = store.models.list.value;
-  const model = store.models.get(open) ?? list.find(record => record.name === open);
+  const model = list.find(each => each.id === detail.wanted || each.name === detail.wanted);
   if (model) {
-    return <ArchitectureView model={model} onBack={() => host.select({ model: null })} />;
+    return <ArchitectureView model={model} onBack={detail.back} takesFocus={detail.takesFocus} />;
   }
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-models">
@@ -60,7 +60,8 @@ export function ModelsPanel() {
           meta={modelMeta}
           question={record => t('models.delete', { name: record.name })}
           canOpen={record => record.state === 'ready'}
-          onOpen={record => host.select({ model: record.id })}
+          onOpen={record => detail.open(record.id)}
+          returned={detail.returned}
         />
       </TableState>
     </div>

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { usePanel } from '../context';
+import { JobControls } from '../jobs/JobControls';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes } from '../lib/format';
 import { t } from '../messages';
@@ -28,7 +29,10 @@ interface Props<T extends Item> {
   onOpen: (record: T) => void;
   /** Whether there is something to open, e.g. not while a dataset is still imported. */
   canOpen?: (record: T) => boolean;
-  extra?: (record: T) => ComponentChildren;
+  /** Further things to do with a record, as icons beside its name. */
+  actions?: (record: T) => ComponentChildren;
+  /** The record whose row gets the focus when the list appears. */
+  returned?: string | null;
 }
 
 /** Rows of records: name, state, facts, progress, error, and what can be done. */
@@ -52,6 +56,12 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
   const { record, noun } = props;
   const { store } = usePanel();
   const [asking, setAsking] = useState(false);
+  const name = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => {
+    if (props.returned === record.id) {
+      name.current?.focus();
+    }
+  }, []);
   const remove = useAction(async () => {
     const answer = await store.api.remove(noun, record.id);
     setAsking(false);
@@ -61,22 +71,11 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
     store[noun].remove(record.id);
   });
   const job = store.jobs.get(record.job_id);
-  const retry = useAction(async () => {
-    if (job) {
-      store.jobs.upsert((await store.api.retry(job.id)).job);
-    }
-  });
-  const cancel = useAction(async () => {
-    if (job) {
-      store.jobs.upsert((await store.api.cancel(job.id)).job);
-    }
-  });
   const active = job?.state === 'queued' || job?.state === 'running';
   const problem = record.error ?? (record.state === 'failed' ? (job?.error ?? null) : null);
   const canOpen = props.canOpen?.(record) ?? true;
   const shownState =
     record.state === 'pending' && job?.state === 'queued' ? 'queued' : record.state;
-  const error = remove.error ?? retry.error ?? cancel.error;
   return (
     <li class="jp-mistudio-row" data-testid={`mistudio-row-${record.name}`}>
       <div class="jp-mistudio-row-head">
@@ -84,6 +83,7 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
           <button
             type="button"
             class="jp-mistudio-row-name"
+            ref={name}
             aria-label={t('action.openNamed', { name: record.name })}
             onClick={() => props.onOpen(record)}
           >
@@ -93,6 +93,7 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
           <span class="jp-mistudio-row-name">{record.name}</span>
         )}
         <Pill state={shownState} />
+        {props.actions?.(record)}
         <Button
           kind="quiet"
           icon="trash"
@@ -102,29 +103,13 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
       </div>
       <div class="jp-mistudio-row-meta">{props.meta(record)}</div>
       {job && active && <JobProgress job={job} label={record.name} />}
-      {active && (
+      {problem && <ErrorNote error={problem} />}
+      {(active || record.state === 'failed') && (
         <div class="jp-mistudio-actions">
-          {props.extra?.(record)}
-          <Button busy={cancel.busy} onClick={() => void cancel.run()}>
-            {t('action.cancel')}
-          </Button>
+          <JobControls job={job} />
         </div>
       )}
-      {problem && (
-        <ErrorNote error={problem}>
-          {job && (
-            <Button busy={retry.busy} onClick={() => void retry.run()}>
-              {t('action.retry')}
-            </Button>
-          )}
-        </ErrorNote>
-      )}
-      {error && (
-        <ErrorNote
-          error={error}
-          onDismiss={() => (remove.clear(), retry.clear(), cancel.clear())}
-        />
-      )}
+      {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
       {asking && (
         <Confirm
           question={props.question(record)}

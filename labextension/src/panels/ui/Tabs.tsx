@@ -67,6 +67,8 @@ export function Tabs({ label, tabs, selected, onSelect, children }: Props) {
         ))}
       </div>
       <div
+        // Anew for each tab, so that none begins where another was scrolled to.
+        key={selected}
         class="jp-mistudio-tabpanel"
         role="tabpanel"
         id={`${uid}-panel`}
