@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mistudio_ext.activations.handle import Activations
 
 #: Hooks that are shown before "and … more".
-_SHOWN_HOOKS = 12
+_SHOWN_HOOKS = 8
 
 _DOTS = {
     "done": "--jp-success-color1, #388e3c",
@@ -72,7 +72,7 @@ def table(found: Sequence[Activations]) -> str:
     head = ("Name", "State", "Extent", "Hooks", "Model", "Dataset", "Id")
     rows = [[_escape(cell) for cell in _summary(acts)] for acts in found]
     return (
-        '<table class="jp-mistudio-list"><thead><tr>'
+        '<table class="jp-mistudio-list" style="color: inherit"><thead><tr>'
         + "".join(f'<th style="{_CELL}">{cell}</th>' for cell in head)
         + "</tr></thead><tbody>"
         + "".join(
@@ -134,7 +134,8 @@ def _hook_table(acts: Activations, hooks: Sequence[str]) -> str:
         for hook in hooks
     )
     return (
-        f'<table style="margin: 4px 0; font-size: inherit"><thead><tr style="{_MUTED}">'
+        '<table style="margin: 4px 0; font-size: inherit; color: inherit">'
+        f'<thead><tr style="{_MUTED}">'
         f'<th style="{_CELL}">Hook</th><th style="{_CELL}">Shape</th>'
         f'<th style="{_CELL}">Type</th></tr></thead><tbody>{rows}</tbody></table>'
     )
@@ -143,12 +144,14 @@ def _hook_table(acts: Activations, hooks: Sequence[str]) -> str:
 def _usage(acts: Activations) -> str:
     hook = acts.hooks[0] if acts.hooks else "blocks.0.hook_resid_post"
     lines = [] if acts.state == "done" else ["acts.wait()"]
-    lines += [
-        f'x = acts["{hook}"]          # read-only np.memmap',
-        f'x = acts.torch("{hook}")    # tensor over the same pages',
-        "acts.sample(0)              # tokens, text, dataset row, {hook: [len, d]}",
-        f'for batch in acts.batches("{hook}", 4096): ...',
+    uses = [
+        (f'x = acts["{hook}"]', "read-only np.memmap"),
+        (f'x = acts.torch("{hook}")', "tensor over the same pages"),
+        ("acts.sample(0)", "tokens, text, dataset row, {hook: [len, d]}"),
     ]
+    width = max(len(code) for code, _ in uses)
+    lines += [f"{code:<{width}}  # {meaning}" for code, meaning in uses]
+    lines.append(f'for batch in acts.batches("{hook}", 4096): ...')
     return "\n".join(lines)
 
 
@@ -177,7 +180,7 @@ def _extent(acts: Activations) -> str:
 
 def _shape(acts: Activations, hook: str) -> str:
     shape = acts.shape(hook)
-    return "not written yet" if shape is None else " × ".join(f"{n:,}" for n in shape)
+    return "?" if shape is None else " × ".join(f"{n:,}" for n in shape)
 
 
 def _failure(acts: Activations) -> str:

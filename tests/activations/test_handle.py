@@ -265,7 +265,7 @@ def test_shows_itself(make):
     assert "&lt;b&gt;run" in html
     assert "5 of 34 tokens" in html
     assert "<progress" in html
-    assert "8 more hooks" in html
+    assert "12 more hooks" in html
     bundle = acts._repr_mimebundle_()
     assert "34 × 8" in bundle["text/plain"]
     assert bundle["text/html"] == html
