@@ -27,16 +27,19 @@ export function Samples({ dataset, split, onSplit }: Props) {
   const [offset, setOffset] = useState(0);
   const [jump, setJump] = useState('');
   const [text, setText] = useState('');
-  const [query, setQuery] = useState('');
+  const [search, setSearch] = useState('');
   useEffect(() => {
-    const timer = setTimeout(() => setQuery(text.trim()), SEARCH_DELAY_MS);
+    const timer = setTimeout(() => setSearch(text.trim()), SEARCH_DELAY_MS);
     return () => clearTimeout(timer);
   }, [text]);
-  useEffect(() => setOffset(0), [dataset.id, chosen, query]);
-  const key = JSON.stringify([dataset.id, chosen, offset, query]);
-  const page = useFetch(key, signal =>
-    store.api.samples(dataset.id, { split: chosen, offset, limit: PAGE, q: query }, signal)
-  );
+  useEffect(() => setOffset(0), [dataset.id, chosen, search]);
+  const key = JSON.stringify([dataset.id, chosen, offset, search]);
+  const page = useFetch(key, async signal => {
+    const query = { split: chosen, offset, limit: PAGE, q: search };
+    return { ...(await store.api.samples(dataset.id, query, signal)), search };
+  });
+  // What is on the screen may still be the answer to an earlier search.
+  const found = Boolean(page.value?.search);
   const searchable = dataset.text_column !== null;
   const total = page.value?.total ?? dataset.splits.find(s => s.name === chosen)?.n_rows ?? 0;
   const shown = page.value?.samples ?? [];
@@ -66,11 +69,11 @@ export function Samples({ dataset, split, onSplit }: Props) {
             type="search"
             value={text}
             onChange={setText}
-            onEnter={() => setQuery(text.trim())}
+            onEnter={() => setSearch(text.trim())}
             error={page.error?.field === 'q' ? page.error.message : null}
           />
         )}
-        {query === '' && (
+        {search === '' && (
           <TextField
             label={t('samples.goto')}
             value={jump}
@@ -89,9 +92,9 @@ export function Samples({ dataset, split, onSplit }: Props) {
           />
           <span role="status">
             {total > 0 &&
-              t(query ? 'samples.found' : 'samples.range', {
-                from: integer(query ? offset + 1 : offset),
-                to: integer(Math.min(offset + PAGE, total) - (query ? 0 : 1)),
+              t(found ? 'samples.found' : 'samples.range', {
+                from: integer(found ? offset + 1 : offset),
+                to: integer(Math.min(offset + PAGE, total) - (found ? 0 : 1)),
                 total: integer(total)
               })}
           </span>
@@ -108,7 +111,7 @@ export function Samples({ dataset, split, onSplit }: Props) {
         <ErrorNote error={page.error} onRetry={page.reload} />
       )}
       {!page.loading && !page.error && total === 0 && (
-        <p class="jp-mistudio-hint">{t(query ? 'samples.none' : 'samples.empty')}</p>
+        <p class="jp-mistudio-hint">{t(found ? 'samples.none' : 'samples.empty')}</p>
       )}
       <ol
         class="jp-mistudio-sample-list"
