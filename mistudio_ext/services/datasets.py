@@ -170,6 +170,10 @@ class DatasetService:
         record = self._changed(record.id, job_id=job.id)
         return view(record), self._context.jobs.view(job)
 
+    def check(self, body: Json) -> None:
+        """Raise the error that :meth:`create` would raise for this body at once."""
+        self._request(body)
+
     def rename(self, dataset_id: str, name: Any) -> Json:
         """Give a dataset another name."""
         self._catalog.get(dataset_id)

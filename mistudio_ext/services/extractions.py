@@ -34,7 +34,7 @@ from mistudio_ext.services.context import (
 from mistudio_ext.services.datasets import DatasetService, choose_split
 from mistudio_ext.services.models import ModelService, require_layers
 from mistudio_ext.services.resolve import Resolver
-from mistudio_ext.services.tokenizations import DEFAULT_CONTEXT, TokenizationService
+from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.spec import ExtractionSpec, fingerprint
 
 KIND = "extract"
@@ -95,11 +95,9 @@ class ExtractionService:
         hooks = self._hooks(model, request.hooks, request.layers)
         split = choose_split(dataset, request.split)
         found = self._tokenizations.find(dataset, model, split, request.tokenization)
-        length = request.tokenization.context or min(
-            model.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT
-        )
+        length = self._tokenizations.context_length(model, request.tokenization)
         size = estimates.size_of(
-            self._context, dataset, split, found, length, request.spec.max_samples
+            self._context, dataset, split, found, length or 1, request.spec.max_samples
         )
         return self._estimate(model, request.spec, hooks, size)
 
@@ -119,24 +117,29 @@ class ExtractionService:
             The extraction, its job (None if it needs none), and whether work was started.
         """
         request = requests.read(body)
+        self._resolver.check(request.model, request.dataset)
         model = self._resolver.model(request.model, request.format)
         dataset = self._resolver.dataset(request.dataset)
         identity = fingerprint(request.identity(model.id, dataset.id))
         if (existing := self._same_request(model, dataset, identity)) is not None:
             return self._resume(existing)
         hooks = self._hooks(model, request.hooks, request.layers)
-        tokenization = self._tokenizations.ensure(
-            dataset, model, request.split, request.tokenization
-        )
         spec = replace(request.spec, hooks=hooks)
-        final = self._fingerprint(model, tokenization, spec) if model.n_layers else identity
-        if (existing := self._catalog.find(fingerprint=final)) is not None:
-            return self._resume(existing)
-        self._require_space(model, dataset, tokenization, spec)
+        split = choose_split(dataset, request.split)
+        found = self._tokenizations.find(dataset, model, split, request.tokenization)
+        if found is not None:
+            final = self._fingerprint(model, found, spec)
+            if (existing := self._catalog.find(fingerprint=final)) is not None:
+                return self._resume(existing)
+        name = self._name(request.name, model, request.hooks, request.layers)
+        length = self._tokenizations.context_length(model, request.tokenization)
+        self._require_space(model, dataset, split, found, length, spec)
+        tokenization = self._tokenizations.ensure(dataset, model, split, request.tokenization)
+        known = model.n_layers is not None
         record = ExtractionRecord(
             id=new_id("ext"),
-            name=self._name(request.name, model, request.hooks, request.layers),
-            fingerprint=final,
+            name=name,
+            fingerprint=self._fingerprint(model, tokenization, spec) if known else identity,
             model_id=model.id,
             dataset_id=dataset.id,
             tokenization_id=tokenization.id,
@@ -204,7 +207,8 @@ class ExtractionService:
         asked, layers = tuple(record.spec["asked"]), record.spec["layers"]
         spec = _engine_spec(record)
         spec = replace(spec, hooks=self._hooks(model, asked, layers))
-        self._require_space(model, dataset, tokenization, spec)
+        length = int(tokenization.settings["context"])
+        self._require_space(model, dataset, tokenization.split, tokenization, length, spec)
         final = self._fingerprint(model, tokenization, spec)
         same = self._catalog.find(fingerprint=final)
         if same is not None and same.id != record.id:
@@ -317,15 +321,16 @@ class ExtractionService:
         self,
         model: ModelRecord,
         dataset: DatasetRecord,
-        tokenization: TokenizationRecord,
+        split: str,
+        tokenization: TokenizationRecord | None,
+        length: int | None,
         spec: ExtractionSpec,
     ) -> None:
         """Raise NoSpaceError if the arrays cannot fit on the disk."""
-        if model.state != "ready" or dataset.state != "ready":
-            return
-        length = int(tokenization.settings["context"])
+        if model.state != "ready" or dataset.state != "ready" or length is None:
+            return  # Looked at again when the job starts.
         size = estimates.size_of(
-            self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
+            self._context, dataset, split, tokenization, length, spec.max_samples
         )
         needed = self._estimate(model, spec, spec.hooks, size)["bytes"]
         reserve = self._context.settings.disk_reserve_bytes

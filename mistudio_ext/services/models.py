@@ -137,6 +137,10 @@ class ModelService:
         created, _ = self.create(body)
         return self._catalog.get(created["id"])
 
+    def check(self, body: Json) -> None:
+        """Raise the error that :meth:`create` would raise for this body at once."""
+        self._request(body)
+
     def rename(self, model_id: str, name: Any) -> Json:
         """Give a model another name."""
         self._catalog.get(model_id)

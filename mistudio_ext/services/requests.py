@@ -144,7 +144,9 @@ def _hooks(value: Any) -> tuple[str, ...]:
 
 
 def _tokenization(body: Json) -> TokenizationSpec:
-    settings = body.get("tokenization") or {}
+    settings = body.get("tokenization")
+    if settings is None:
+        settings = {}
     if not isinstance(settings, dict):
         raise InvalidInputError(
             "tokenization must be an object of settings.",

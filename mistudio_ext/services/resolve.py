@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from mistudio_ext import sample
 from mistudio_ext.catalog import DatasetRecord, ModelRecord
-from mistudio_ext.errors import ConflictError, NotFoundError
+from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.hub_ids import is_repo_id
@@ -23,6 +25,16 @@ class Resolver:
         self._context = context
         self._datasets = datasets
         self._models = models
+
+    def check(self, model: str, dataset: str) -> None:
+        """Raise the error that either would raise; registers nothing."""
+        catalog = self._context.catalog
+        if not (catalog.models.find(id=model) or catalog.models.find(name=model)):
+            with _at_field("model"):
+                self._models.check(_source(model, "model", sample.MODEL_NAME))
+        if not (catalog.datasets.find(id=dataset) or catalog.datasets.find(name=dataset)):
+            with _at_field("dataset"):
+                self._datasets.check(_source(dataset, "dataset", sample.DATASET_NAME))
 
     def dataset(self, text: str) -> DatasetRecord:
         """Return the dataset, registering it if need be; a failed one is tried again."""
@@ -60,6 +72,16 @@ class Resolver:
             raise _not_ready("model", found.name, found.state)
         del wanted_format  # The shapes are those of any format.
         return found
+
+
+@contextlib.contextmanager
+def _at_field(field: str) -> Iterator[None]:
+    """Name the request's own field in errors about the path or repository in it."""
+    try:
+        yield
+    except MiStudioError as error:
+        error.field = field
+        raise
 
 
 def _source(text: str, noun: str, sample_name: str) -> Json:

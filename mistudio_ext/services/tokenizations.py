@@ -205,10 +205,10 @@ class TokenizationService:
         """Fill in what is left to the dataset and the model, as far as they are known."""
         column = spec.column or dataset.text_column
         _require_column(dataset, column)
-        return replace(spec, column=column, context=self._context_length(model, spec))
+        return replace(spec, column=column, context=self.context_length(model, spec))
 
     @staticmethod
-    def _context_length(model: ModelRecord, spec: TokenizationSpec) -> int | None:
+    def context_length(model: ModelRecord, spec: TokenizationSpec) -> int | None:
         """Return the context to use; None while the model's own is not known."""
         if spec.context is None:
             if model.state != "ready":
