@@ -81,7 +81,8 @@ def dataset_statistics(dataset: Path, text_column: str | None) -> dict[str, Any]
         ``{"kind": "dataset", "column", "n_samples", "n_bytes", "splits": [one
         per split: {"name", "n_samples", "n_bytes", "empty", "duplicates",
         "characters", "words", "unique_words", "top_words"}]}``.
-        ``duplicates`` are rows whose text another row before them has;
+        Words are what white space separates. ``duplicates`` are rows whose
+        text another row before them has;
         ``unique_words`` is None until the full-text index is made.
     """
     column = text_column or cols.IDS_NAME
@@ -103,33 +104,33 @@ def _split_statistics(dataset: Path, name: str, column: str) -> dict[str, Any]:
     kept = _read(path)
     if kept is None or any(kept.get(key) != value for key, value in facts.items()):
         kept = {**facts, "name": name, "n_bytes": split.n_bytes, **_measure(split, column)}
+        kept |= {"unique_words": None, "top_words": []}
         _write(path, kept)
-    index = Index.open(split.folder, column)
-    unique, top = index.words(LISTED) if index and index.n_rows == split.n_rows else (None, [])
-    return {**kept, "unique_words": unique, "top_words": top}
+    if kept.get("unique_words") is None:
+        index = Index.open(split.folder, column)
+        if index is not None and index.n_rows == split.n_rows:
+            kept["unique_words"], kept["top_words"] = index.words(LISTED)
+            _write(path, kept)
+    return kept
 
 
 def _measure(split: Split, column: str) -> dict[str, Any]:
     """Count characters, words and duplicates of a column."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
     import xxhash
 
-    what = cols.kind(split.schema.field(column).type)
+    ids = cols.kind(split.schema.field(column).type) == "ids"
     characters, words, hashes = [], [], []
     batches = split.iter_batches([column])
     while group := [batch.column(0) for _, batch in islice(batches, 64)]:
-        if what == "ids":
-            texts = None
-            words.append(_counts(pc.list_value_length(pa.chunked_array(group))))
-            rows: Iterable[Any] = (str(ids) for part in group for ids in part.to_pylist())
+        values = [value for part in group for value in part.to_pylist()]
+        if ids:
+            words.append(_ints(len(value or ()) for value in values))
+            texts = [str(value) for value in values]
         else:
-            values = [cols.as_text(value) for part in group for value in part.to_pylist()]
-            rows = values
-            texts = pa.chunked_array(group) if what == "text" else pa.chunked_array([values])
-            characters.append(_counts(pc.utf8_length(texts)))
-            words.append(_counts(pc.count_substring_regex(texts, r"[\pL\pN\p{Mn}\p{Mc}]+")))
-        digests = (xxhash.xxh3_64_intdigest(row.encode()) for row in rows)
+            texts = [cols.as_text(value) for value in values]
+            characters.append(_ints(map(len, texts)))
+            words.append(_ints(len(text.split()) for text in texts))
+        digests = (xxhash.xxh3_64_intdigest(text.encode()) for text in texts)
         hashes.append(np.fromiter(digests, np.uint64))
     words_all = np.concatenate(words) if words else np.zeros(0, np.int64)
     different = len(np.unique(np.concatenate(hashes))) if hashes else 0
@@ -141,9 +142,8 @@ def _measure(split: Split, column: str) -> dict[str, Any]:
     }
 
 
-def _counts(array: Any) -> Ints:
-    """Return Arrow counts as NumPy, with 0 for null; without the pandas of ``to_numpy``."""
-    return np.fromiter((n or 0 for n in array.to_pylist()), np.int64, len(array))
+def _ints(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, np.int64)
 
 
 def tokenization_statistics(
