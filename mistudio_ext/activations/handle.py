@@ -256,6 +256,10 @@ class Activations(StoredArrays):
             )
         self._source.cancel()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process (a DataLoader's worker) it is opened again, without its job.
+        return type(self), (self.path,)
+
     def __repr__(self) -> str:
         return card.short(self)
 

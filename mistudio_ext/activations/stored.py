@@ -18,7 +18,7 @@ class StoredArrays(ExtractionFolder):
 
     def refresh(self) -> Self:
         """Forget what was read of the folder and read it again; returns itself."""
-        for name in ("tokens", "offsets", "rows"):
+        for name in ("tokens", "offsets", "rows", "_maps"):
             self.__dict__.pop(name, None)
         return super().refresh()
 
@@ -52,7 +52,16 @@ class StoredArrays(ExtractionFolder):
         if self._is_awaited(name):
             return arrays.map_nothing(self._path, self._expected_shape(name), self._dtype)
         file, header = self._array(name)
-        return arrays.map_rows(file, header, self._rows_written())
+        rows = min(self._rows_written(), header.shape[0])
+        kept = self._maps.get(name)
+        if kept is None or len(kept) != rows:
+            self._maps[name] = kept = arrays.map_rows(file, header, rows)
+        return kept
+
+    @cached_property
+    def _maps(self) -> dict[str, arrays.Mapped]:
+        """The mapping of each hook that was asked for last."""
+        return {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.hooks)

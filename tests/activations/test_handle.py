@@ -249,6 +249,25 @@ def test_refresh_and_new_manifest(make):
     assert acts.name == "renamed"
 
 
+def test_travels_to_another_process(make):
+    acts = Activations(make().all().folder, source=object())
+    _ = acts[HOOK], acts.tokens
+    found = pickle.loads(pickle.dumps(acts))
+    np.testing.assert_array_equal(found[HOOK], acts[HOOK])
+
+
+def test_a_view_is_kept_until_more_is_written(make):
+    writer = make()
+    writer.begin()
+    writer.sample(0)
+    acts = Activations(writer.folder)
+    first = acts[HOOK]
+    assert acts[HOOK] is first
+    writer.sample(1)
+    assert len(acts[HOOK]) == 6
+    assert len(first) == 5
+
+
 def test_cancel_needs_to_know_the_job(make):
     with pytest.raises(ConflictError):
         Activations(make().folder).cancel()
