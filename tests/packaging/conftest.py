@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 def run(*command: str | Path) -> str:
     """Run a command and return what it printed; fail the test with that if it fails."""
-    environment = dict(os.environ, PATH=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
+    environment = os.environ | {
+        "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
+        # The tree must not be found before what is installed.
+        "PYTHONSAFEPATH": "1",
+    }
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
