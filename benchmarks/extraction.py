@@ -31,7 +31,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mistudio_ext.engine import batches as engine_batches
 from mistudio_ext.engine.load import LoadedModel, choose_device, use_threads
+from mistudio_ext.engine.memory import keep_heap
 from mistudio_ext.engine.run import extract
 from mistudio_ext.engine.structure import text_model
 
@@ -422,6 +422,7 @@ def main() -> int:
     options = parser.parse_args()
     device = choose_device(options.device)
     use_threads(options.threads)
+    keep_heap()  # For every method alike: without it, page faults cost all of them time.
     rounds = options.rounds or (3 if options.quick else 5)
     factor = 20 if device.type == "cuda" else 1
     rows: list[dict[str, Any]] = []

@@ -26,7 +26,8 @@ DTYPES: dict[str, tuple[torch.dtype, np.dtype[Any]]] = {
 }
 #: Bytes read at once when a file is read back.
 _PIECE = 4 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: What the system says when a disk, a quota or a limit is full.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def file_name(hook: str) -> str:
@@ -93,7 +94,7 @@ class ArrayFile:
             os.pwrite(self.fd, self.header, 0)
             os.fsync(self.fd)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise no_space(self.path.parent, self.size) from error
             raise
 
@@ -150,13 +151,19 @@ def read_buffer() -> bytearray:
     return bytearray(_PIECE)
 
 
-def no_space(folder: Path, wanted: int) -> NoSpaceError:
-    """Return the error for a disk that is too full."""
-    free = os.statvfs(folder)
-    room = free.f_bavail * free.f_frsize
+def no_space(folder: Path, wanted: int | None = None) -> NoSpaceError:
+    """Return the error for a disk that is too full for ``wanted`` bytes (None: for any)."""
+    while not folder.exists():
+        folder = folder.parent
+    disk = os.statvfs(folder)
+    room = _size(disk.f_bavail * disk.f_frsize)
+    message = f"The disk is full: {room} are free."
+    if wanted is not None:
+        message = f"The activations need {_size(wanted)}, but only {room} are free on the disk."
     return NoSpaceError(
-        f"The activations need {_size(wanted)}, but only {_size(room)} are free on the disk.",
-        hint="Free some space, or choose fewer layers, fewer samples, or float16.",
+        message,
+        hint="Free some space, or choose fewer layers, fewer samples, or float16. "
+        "What is written stays; a retry goes on from there.",
     )
 
 

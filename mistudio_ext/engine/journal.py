@@ -6,6 +6,7 @@ batches. A line that is not complete never counts.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -70,10 +71,13 @@ class Journal:
         lines = [json.dumps(first, separators=(",", ":"))]
         lines += [_line(entry) for entry in entries]
         temporary = folder / f".{FILE_NAME}.tmp"
-        temporary.write_text("\n".join(lines) + "\n")
-        self._fd = os.open(temporary, os.O_WRONLY | os.O_APPEND)
-        os.fsync(self._fd)
-        os.replace(temporary, folder / FILE_NAME)
+        try:
+            temporary.write_text("\n".join(lines) + "\n")
+            self._fd = os.open(temporary, os.O_WRONLY | os.O_APPEND)
+            os.fsync(self._fd)
+            os.replace(temporary, folder / FILE_NAME)
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_folder(folder)
 
     def append(self, entry: Entry) -> None:
@@ -81,7 +85,7 @@ class Journal:
         data = (_line(entry) + "\n").encode()
         written = os.write(self._fd, data)
         if written != len(data):
-            raise OSError(28, "No space left on device for the journal")
+            raise OSError(errno.ENOSPC, "No space left on device for the journal")
         os.fdatasync(self._fd)
 
     def close(self) -> None:

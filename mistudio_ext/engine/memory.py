@@ -1,8 +1,10 @@
-"""What to do when memory runs out: halve the batch, try again, grow back."""
+"""Memory: keep the heap between batches; when it runs out halve the batch, grow back later."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import platform
 from collections.abc import Callable
 
 import torch
@@ -21,6 +23,25 @@ _MARKS = (
 _SUCCESSES_TO_GROW = 8
 #: Failures in a row, without one batch done, after which we give up.
 _MAX_FAILURES = 24
+
+
+#: glibc's names for its limits, and what we set them to.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_MMAP_BYTES, _TRIM_BYTES = 32 << 20, 512 << 20
+
+
+def keep_heap() -> None:
+    """Tell glibc to keep the memory that a batch frees for the next one.
+
+    By default it hands every large tensor back to the kernel, and the next batch
+    faults the same pages in again: a fifth of the CPU time of a small model was
+    measured to go there. Other C libraries are left as they are.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+    libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ import xxhash
 
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine import journal
-from mistudio_ext.engine.arrays import ArrayFile, file_name, named, no_space
+from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, named, no_space
 from mistudio_ext.engine.batches import Plan
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts, Request
@@ -122,6 +122,24 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     files = array_files(request, contexts, points)
     layout = Layout(request.spec.layout, request.spec.positions, contexts.context, contexts.offsets)
+    try:
+        return _open(request, contexts, points, plan, files, layout, go_on)
+    except BaseException:
+        for file in files:
+            file.close()
+        raise
+
+
+def _open(
+    request: Request,
+    contexts: Contexts,
+    points: Sequence[Point],
+    plan: Plan,
+    files: list[ArrayFile],
+    layout: Layout,
+    go_on: bool,
+) -> Started:
+    folder = request.folder
     entries: list[journal.Entry] = []
     hashes = [xxhash.xxh3_128(file.header) for file in files]
     totals = [Statistics() for _ in files]
@@ -131,10 +149,14 @@ def start(
         entries, hashes, totals = verified(files, layout, journal.read(folder)[1])
     else:
         _reserve(request, contexts, files)
-    descriptions = contexts.copy_to(folder)
-    journal.sync_folder(folder)
-    identity = identity_of(request, contexts, points)
-    opened = journal.Journal(folder, {**identity, "plan": plan.to_dict()}, entries)
+    try:
+        descriptions = contexts.copy_to(folder)
+        identity = identity_of(request, contexts, points)
+        opened = journal.Journal(folder, {**identity, "plan": plan.to_dict()}, entries)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_space(folder, sum(file.size for file in files)) from error
+        raise
     samples = entries[-1].samples if entries else 0
     return Started(files, layout, opened, hashes, totals, plan, samples, descriptions)
 
@@ -203,8 +225,14 @@ class Manifest:
 
     def ended(self, state: str, error: MiStudioError | None) -> None:
         """Say that it ended early; a folder that nobody began is left alone."""
-        if (self._folder / manifests.FILE_NAME).is_file():
+        if not (self._folder / manifests.FILE_NAME).is_file():
+            return
+        try:
             self._write(state, error.to_dict() if error else None)
+        except OSError as failure:
+            # On a full disk even this cannot be written; the job's own error says why.
+            if failure.errno not in FULL:
+                raise
 
     def _write(self, state: str, error: dict[str, Any] | None = None) -> None:
         self._body["state"], self._body["error"] = state, error

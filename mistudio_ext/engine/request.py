@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -167,9 +168,14 @@ class Contexts:
                 written[name] = np.load(self.folder / name, mmap_mode="r")[:pieces]
         for name, array in written.items():
             temporary = folder / f".{name}.tmp"
-            with open(temporary, "wb") as file:
-                np.save(file, array)
-            temporary.replace(folder / name)
+            try:
+                with open(temporary, "wb") as file:
+                    np.save(file, array)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
         return {
             name: {
                 "hook": None,

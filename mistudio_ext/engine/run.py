@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import torch
 
 from mistudio_ext.engine import output, verify
-from mistudio_ext.engine.arrays import DTYPES
+from mistudio_ext.engine.arrays import DTYPES, FULL, no_space
 from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot, make_slots
 from mistudio_ext.engine.choose import choose_points
 from mistudio_ext.engine.load import LoadedModel, choose_device, load_model, use_threads
-from mistudio_ext.engine.memory import Budget
+from mistudio_ext.engine.memory import Budget, is_out_of_memory, keep_heap
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.structure import (
@@ -29,6 +29,7 @@ from mistudio_ext.errors import (
     CancelledError,
     ExtractionError,
     MiStudioError,
+    OutOfMemoryError,
 )
 
 #: Staging buffers: one is filled, one is written, one absorbs the jitter between them.
@@ -92,10 +93,24 @@ def extract(
         manifest.ended("failed", error)
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        described = ExtractionError(f"{type(error).__name__}: {text}", code="internal_error")
+        described = _describe(error, request)
         manifest.ended("failed", described)
-        raise
+        if described.code == "internal_error":
+            raise
+        raise described from None  # A traceback would keep the tensors of a failed pass alive.
+
+
+def _describe(error: Exception, request: Request) -> MiStudioError:
+    """Return the error that a user understands."""
+    text = " ".join(str(error).split())[:300]
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            f"There is not enough memory to run the model: {text}",
+            hint="Choose a smaller format (bf16, q8, q4) or another device.",
+        )
+    if isinstance(error, OSError) and error.errno in FULL:
+        return no_space(request.folder)
+    return ExtractionError(f"{type(error).__name__}: {text}", code="internal_error")
 
 
 class _Extraction:
@@ -111,6 +126,7 @@ class _Extraction:
         contexts = Contexts.open(request.raw["tokenization"], request.spec.max_samples)
         report.phase("loading model", f"Loading {request.raw['model'].get('name') or 'the model'}")
         use_threads(request.threads)
+        keep_heap()
         loaded = self._load() if given is None else given
         structure = discover(loaded.model)
         chosen = choose_points(structure, loaded.model.config, request.spec.hooks)

@@ -8,7 +8,6 @@ adds it to the checksums, waits for the disk, and only then writes the journal.
 
 from __future__ import annotations
 
-import errno
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ import torch
 import xxhash
 
 from mistudio_ext.engine import statistics
-from mistudio_ext.engine.arrays import ArrayFile, no_space, read_buffer
+from mistudio_ext.engine.arrays import FULL, ArrayFile, no_space, read_buffer
 from mistudio_ext.engine.batches import Batch, Chunk
 from mistudio_ext.engine.capture import Slot
 from mistudio_ext.engine.journal import Entry, Journal
@@ -142,7 +141,7 @@ class Writer:
         """Raise what went wrong in the background, if anything did."""
         if self._error is None:
             return
-        if isinstance(self._error, OSError) and self._error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(self._error, OSError) and self._error.errno in FULL:
             folder = self._files[0].path.parent
             raise no_space(folder, sum(file.size for file in self._files)) from self._error
         raise self._error
