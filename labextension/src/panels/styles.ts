@@ -28,6 +28,23 @@ function whenAttached(el: HTMLElement, lifetime: AbortSignal, then: () => void):
   }
 }
 
+const SUPPRESS = 'data-lm-suppress-shortcuts';
+
+/**
+ * In command mode a notebook takes letters, arrows and Enter for itself, also those pressed in a
+ * cell's output. This marks the element that has the focus as one whose plain keys are its own;
+ * with Ctrl, Alt or Cmd the shortcuts go on working. The window hears keys first, which matters
+ * because Notebook listens on the document while keys go down, JupyterLab while they bubble.
+ */
+function keepKeys(root: HTMLElement, lifetime: AbortSignal): void {
+  const mark = (event: KeyboardEvent): void => {
+    if (event.target instanceof Element && root.contains(event.target)) {
+      event.target.toggleAttribute(SUPPRESS, !(event.ctrlKey || event.metaKey || event.altKey));
+    }
+  };
+  window.addEventListener('keydown', mark, { capture: true, signal: lifetime });
+}
+
 /** Dresses a panel for the place where it lives. */
 export function settle(root: HTMLElement, lifetime: AbortSignal): void {
   if (!root.isConnected) {
@@ -39,8 +56,7 @@ export function settle(root: HTMLElement, lifetime: AbortSignal): void {
     inject(home as Document | ShadowRoot);
     if (root.closest('.jp-Notebook')) {
       root.classList.add('jp-mistudio-in-cell');
-      // In command mode a notebook takes Enter, arrows and letters for itself.
-      root.setAttribute('data-lm-suppress-shortcuts', 'true');
+      keepKeys(root, lifetime);
     }
   });
 }

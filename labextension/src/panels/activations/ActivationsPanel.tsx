@@ -22,7 +22,10 @@ function extractionMeta(extraction: Extraction): string {
     const { layers, hooks } = contract(extraction.spec.hooks);
     facts.push(
       layers
-        ? t('activations.where', { hooks: hooks.join(', '), layers: formatLayers(layers) })
+        ? t(layers.length === 1 ? 'activations.where.one' : 'activations.where.other', {
+            hooks: hooks.join(', '),
+            layers: formatLayers(layers)
+          })
         : count(hooks.length, 'hook')
     );
   }

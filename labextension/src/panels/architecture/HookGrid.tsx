@@ -51,48 +51,50 @@ export function HookGrid({ offer, chosen, onToggle, onLayer }: Props) {
   });
 
   return (
-    <div class="jp-mistudio-grid-scroll">
-      <table class="jp-mistudio-grid" ref={table} aria-label={t('hooks.grid')} onKeyDown={move}>
-        <thead>
-          <tr>
-            <th scope="col">
-              <span class="jp-mistudio-hidden">{t('hooks.layer')}</span>
-            </th>
-            {offer.points.map(point => (
-              <th key={point} scope="col">
-                <span>{point}</span>
+    <div>
+      <div class="jp-mistudio-grid-scroll">
+        <table class="jp-mistudio-grid" ref={table} aria-label={t('hooks.grid')} onKeyDown={move}>
+          <thead>
+            <tr>
+              <th scope="col">
+                <span class="jp-mistudio-hidden">{t('hooks.layer')}</span>
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {Array.from({ length: rows }, (_, layer) => (
-            <tr key={layer}>
-              <th scope="row">
-                <button
-                  type="button"
-                  aria-label={t('hooks.layerToggle', { n: layer })}
-                  onClick={() => onLayer(layer)}
-                  {...cell(layer, 0)}
-                >
-                  {layer}
-                </button>
-              </th>
-              {offer.points.map((point, index) => (
-                <td key={point}>
-                  <Cell
-                    name={blockPoint(layer, point as BlockPoint)}
-                    offer={offer}
-                    chosen={chosen}
-                    onToggle={onToggle}
-                    rest={cell(layer, index + 1)}
-                  />
-                </td>
+              {offer.points.map(point => (
+                <th key={point} scope="col">
+                  <span>{point}</span>
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {Array.from({ length: rows }, (_, layer) => (
+              <tr key={layer}>
+                <th scope="row">
+                  <button
+                    type="button"
+                    aria-label={t('hooks.layerToggle', { n: layer })}
+                    onClick={() => onLayer(layer)}
+                    {...cell(layer, 0)}
+                  >
+                    {layer}
+                  </button>
+                </th>
+                {offer.points.map((point, index) => (
+                  <td key={point}>
+                    <Cell
+                      name={blockPoint(layer, point as BlockPoint)}
+                      offer={offer}
+                      chosen={chosen}
+                      onToggle={onToggle}
+                      rest={cell(layer, index + 1)}
+                    />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
       {offer.globals.length > 0 && (
         <div class="jp-mistudio-globals">
           {offer.globals.map(point => {

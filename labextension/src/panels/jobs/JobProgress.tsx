@@ -7,7 +7,7 @@ import { Progress } from '../ui/Progress';
 export function JobProgress({ job, label }: { job: Job; label: string }) {
   const { store } = usePanel();
   if (job.state === 'running') {
-    return <Bar job={job} label={label} message={job.message || job.phase || ''} />;
+    return <Bar job={job} label={label} message={job.message || tData('phase', job.phase ?? '')} />;
   }
   if (job.state !== 'queued') {
     return null;

@@ -1,4 +1,4 @@
-import { compact, duration, integer, percent } from '../lib/format';
+import { bytes, compact, duration, integer, percent } from '../lib/format';
 import { t, tData } from '../messages';
 
 interface Props {
@@ -17,17 +17,20 @@ interface Props {
 export function Progress(props: Props) {
   const share =
     props.progress ?? (props.total && props.done !== null ? props.done / props.total : null);
-  const unit = props.unit ? tData('unit', props.unit) : '';
+  const inBytes = props.unit === 'bytes';
+  const unit = inBytes || !props.unit ? '' : tData('unit', props.unit);
+  const amount = inBytes ? bytes : integer;
   const bits: string[] = [];
   if (props.done !== null && props.total) {
     bits.push(
-      t('progress.of', { done: integer(props.done), total: integer(props.total), unit }).trim()
+      t('progress.of', { done: amount(props.done), total: amount(props.total), unit }).trim()
     );
   } else if (props.done) {
-    bits.push(`${integer(props.done)} ${unit}`.trim());
+    bits.push(`${amount(props.done)} ${unit}`.trim());
   }
   if (props.rate) {
-    bits.push(t('progress.rate', { rate: compact(props.rate), unit }).replace(' /s', '/s'));
+    const rate = inBytes ? bytes(props.rate) : compact(props.rate);
+    bits.push(t('progress.rate', { rate, unit }).replace(' /s', '/s'));
   }
   if (props.eta !== null && props.eta !== undefined) {
     bits.push(t('progress.left', { time: duration(props.eta) }));
