@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import bz2
-import contextlib
-import csv
-import gzip
-import io
-import json
-import lzma
+import codecs
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
+from mistudio_ext.store.files import COMPRESSIONS, FORMATS, open_bytes, split_extension
+from mistudio_ext.workers.mend import first_bad_csv, first_bad_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Extension -> (reader, its options): the text formats among those of ``datasets``.
-FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".jsonl": ("json", {}),
-    ".ndjson": ("json", {}),
-    ".json": ("json", {}),
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t"}),
-    ".txt": ("text", {}),
-    ".arrow": ("arrow", {}),
-}
-
-READERS = frozenset(reader for reader, _ in FORMATS.values())
-
-#: Extensions of compressed files, and how much bigger their content is at a guess.
-COMPRESSIONS: dict[str, int] = {".gz": 4, ".zst": 4, ".bz2": 5, ".xz": 5}
-
 #: Rows of the tables that a file is read in.
 BATCH_ROWS = 1000
-
-
-def split_extension(name: str) -> tuple[str, str]:
-    """Return ``(format extension, compression extension)``: ``a.jsonl.gz`` -> ``.jsonl, .gz``."""
-    path = Path(name.lower())
-    if path.suffix in COMPRESSIONS:
-        return Path(path.stem).suffix, path.suffix
-    return path.suffix, ""
 
 
 def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
@@ -60,6 +31,27 @@ def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
         hint=f"Use {', '.join(FORMATS)}, plain or with {', '.join(COMPRESSIONS)}, "
         "or a folder made by save_to_disk.",
     )
+
+
+def reader_settings(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return our options in the words of the readers of ``datasets``."""
+    found: dict[str, Any] = {}
+    if reader in ("csv", "json", "text") and options.get("encoding"):
+        try:
+            found["encoding"] = codecs.lookup(options["encoding"]).name
+        except LookupError as error:
+            raise InvalidInputError(
+                f"There is no encoding called '{options['encoding']}'.",
+                code="bad_option",
+                field="encoding",
+                hint="Choose utf-8, utf-16, cp1252, latin-1 or another that Python knows.",
+            ) from error
+    if reader == "csv":
+        if options.get("delimiter"):
+            found["sep"] = options["delimiter"]
+        if options.get("header") is False:
+            found["header"] = None
+    return found
 
 
 def import_datasets() -> Any:
@@ -106,6 +98,11 @@ class DataFile:
     features: Any = None
     scratch: Path | None = None
     fetch: Callable[[], object] | None = None
+
+    def replace_by(self, copy: Path) -> None:
+        """Read a copy in UTF-8 instead."""
+        self.path, self.fetch = copy, None
+        self.options = {k: v for k, v in self.options.items() if k != "encoding"}
 
     def estimated_bytes(self) -> int:
         """Return about how many bytes of Arrow the file becomes."""
@@ -174,7 +171,10 @@ class DataFile:
             **self.options,
         )
         stream = builder.as_streaming_dataset(split).with_format("arrow")
-        yield from stream.iter(BATCH_ROWS)
+        for table in stream.iter(BATCH_ROWS):
+            if self.reader == "csv" and self.options.get("header", 0) is None:
+                table = table.rename_columns([f"column_{i}" for i in range(table.num_columns)])
+            yield table
 
     def _unpacked(self) -> Path:
         """Return a path that ``datasets`` can read; it has no decoder of its own for zstd."""
@@ -202,9 +202,11 @@ class DataFile:
     def _broken_line(self, error: Exception) -> int | None:
         found = re.search(r"\bline (\d+)", str(error))
         if self.reader == "csv":
-            return int(found.group(1)) if found else _first_bad_csv(self.path, self.options)
+            return int(found.group(1)) if found else first_bad_csv(self.path, self.options)
         if self.reader in ("json", "text"):
-            return _first_bad_line(self.path, as_json=self.reader == "json")
+            return first_bad_line(
+                self.path, self.options.get("encoding"), as_json=self.reader == "json"
+            )
         return None
 
 
@@ -213,51 +215,3 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) < 300 else text[:297] + "…"
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a plain or compressed file for reading its content."""
-    compression = split_extension(path.name)[1]
-    if compression == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if compression == ".bz2":
-        return bz2.open(path, "rb")
-    if compression == ".xz":
-        return lzma.open(path, "rb")
-    if compression == ".zst":
-        import pyarrow as pa
-
-        stream = pa.input_stream(str(path), compression="zstd")
-        return io.BufferedReader(stream)
-    return path.open("rb")
-
-
-def _first_bad_line(path: Path, *, as_json: bool) -> int | None:
-    """Return the number of the first line that is not UTF-8, or not JSON, if there is one."""
-    number = 0
-    with contextlib.suppress(OSError, EOFError), open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode("utf-8-sig")
-                if as_json and text.strip():
-                    json.loads(text)
-            except ValueError:
-                return number
-        return None
-    return number + 1
-
-
-def _first_bad_csv(path: Path, options: dict[str, Any]) -> int | None:
-    try:
-        with (
-            open_bytes(path) as file,
-            io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-        ):
-            reader = csv.reader(text, delimiter=options.get("sep", ","))
-            width = len(next(reader, []))
-            for row in reader:
-                if len(row) > width:
-                    return reader.line_num
-    except (OSError, ValueError, csv.Error):
-        return None
-    return None

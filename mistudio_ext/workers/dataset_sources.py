@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
+from mistudio_ext.store.files import FORMATS, READERS, split_extension
 from mistudio_ext.workers.dataset_files import (
     BATCH_ROWS,
-    FORMATS,
-    READERS,
     DataFile,
     import_datasets,
-    split_extension,
+    reader_settings,
     unknown_format,
 )
 
@@ -87,6 +86,7 @@ def open_path(
     config: str | None = None,
     splits: Sequence[str] | None = None,
     scratch: Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Source:
     """Find the splits in a file or folder.
 
@@ -101,6 +101,8 @@ def open_path(
         Which splits; None for all.
     scratch
         Folder for what readers leave behind.
+    options
+        ``format``, ``encoding``, ``delimiter`` and ``header`` of a single file.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def open_path(
                 hint="Give the full path of a file or folder that the server can read.",
             )
         if path.is_file():
-            found = _from_file(path, scratch)
+            found = _from_file(path, scratch, options or {})
         elif (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             found = _from_saved(path)
         else:
@@ -159,14 +161,18 @@ def empty_dataset(what: str) -> InvalidInputError:
     )
 
 
-def _from_file(path: Path, scratch: Path | None) -> Source:
+def _from_file(path: Path, scratch: Path | None, options: Mapping[str, Any]) -> Source:
     extension, _ = split_extension(path.name)
-    if extension not in FORMATS:
+    chosen = options.get("format")
+    if (chosen not in READERS) if chosen else (extension not in FORMATS):
         raise unknown_format(path.name)
     if path.stat().st_size == 0:
         raise empty_dataset(path.name)
-    reader, options = FORMATS[extension]
-    return Source([SplitSource("train", [DataFile(path, reader, dict(options), scratch=scratch)])])
+    reader, settings = FORMATS.get(extension, ("", {}))
+    if chosen and chosen != reader:
+        reader, settings = chosen, {}
+    settings = {**settings, **reader_settings(reader, options)}
+    return Source([SplitSource("train", [DataFile(path, reader, settings, scratch=scratch)])])
 
 
 def _from_saved(path: Path) -> Source:

@@ -15,6 +15,7 @@ from mistudio_ext.store.arrow import Split
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
 from mistudio_ext.workers.disk import DiskGuard, human, making, scratch_folder
+from mistudio_ext.workers.mend import mend
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +43,20 @@ class Request:
     max_rows: int | None
     text_column: str | None
     endpoint: str | None
+    options: dict[str, Any]
+
+    @property
+    def skip_bad(self) -> bool:
+        """Whether rows that cannot be read are left out."""
+        choice = self.options.get("bad_rows", "stop")
+        if choice not in ("stop", "skip"):
+            raise InvalidInputError(
+                f"bad_rows cannot be {choice!r}.",
+                code="bad_option",
+                field="bad_rows",
+                hint="Choose stop or skip.",
+            )
+        return bool(choice == "skip")
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Request:
@@ -61,6 +76,7 @@ class Request:
             max_rows=data.get("max_rows"),
             text_column=data.get("text_column"),
             endpoint=data.get("endpoint"),
+            options=dict(data.get("options") or {}),
         )
 
 
@@ -72,7 +88,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     spec
         ``{"data_dir", "disk_reserve_bytes", "dataset": {"id", "name", "source",
         "path", "source_path", "repo_id", "config", "revision", "splits",
-        "columns", "max_rows", "text_column", "endpoint"}}``.
+        "columns", "max_rows", "text_column", "endpoint", "options"}}``.
+        ``options``, all of them optional: ``format`` (``json``, ``csv``,
+        ``text``, ``parquet``, ``arrow``), ``encoding``, ``delimiter`` and
+        ``header`` of a file, as ``store.detect`` finds them, and ``bad_rows``:
+        ``stop`` at the first row that is broken, or ``skip`` them.
     report
         Told about phases, rows and bytes.
 
@@ -80,8 +100,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"splits", "columns", "text_column", "n_rows", "n_bytes",
-        "fingerprint", "config", "revision"}``. ``text_column`` is None for a
-        dataset of token ids (``input_ids``).
+        "fingerprint", "config", "revision", "bad_rows": [{"file", "count",
+        "lines"}]}``. ``text_column`` is None for a dataset of token ids
+        (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
     reserve = int(spec.get("disk_reserve_bytes") or 0)
@@ -93,8 +114,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, reserve, report)
+        bad_rows = _leave_out_bad_rows(source, scratch, guard, report) if request.skip_bad else []
         splits = _write(source, request, folder, guard, report)
-        return _finish(folder, splits, request, source)
+        return {**_finish(folder, splits, request, source), "bad_rows": bad_rows}
 
 
 def _open(request: Request, scratch: Path, reserve_bytes: int, report: Reporter) -> Source:
@@ -113,8 +135,37 @@ def _open(request: Request, scratch: Path, reserve_bytes: int, report: Reporter)
     if request.source_path is None:
         raise InvalidInputError("No file or folder was given.", code="no_path", field="path")
     return open_path(
-        request.source_path, config=request.config, splits=request.splits, scratch=scratch
+        request.source_path,
+        config=request.config,
+        splits=request.splits,
+        scratch=scratch,
+        options=request.options,
     )
+
+
+def _leave_out_bad_rows(
+    source: Source, scratch: Path, guard: DiskGuard, report: Reporter
+) -> list[dict[str, Any]]:
+    """Put a copy without its bad rows in the place of each file that has some."""
+    left_out: list[dict[str, Any]] = []
+    for split in source.splits:
+        for number, file in enumerate(split.files):
+            guard.require(file.estimated_bytes(), "Copying the good rows")
+            room = scratch / f"{split.name}-{number}"
+            room.mkdir()
+            if file.fetch is not None:
+                file.fetch()
+            mended = mend(file.path, file.reader, file.options, room, report)
+            if mended is None or not mended.n_bad:
+                continue
+            left_out.append({"file": file.path.name, "count": mended.n_bad, "lines": mended.lines})
+            lines = ", ".join(map(str, mended.lines[:10]))
+            more = ", …" if mended.n_bad > 10 else ""
+            report.warn(
+                "bad_rows", f"{mended.n_bad} rows of {file.path.name} left out: {lines}{more}."
+            )
+            file.replace_by(mended.path)
+    return left_out
 
 
 def _write(

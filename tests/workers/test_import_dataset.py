@@ -267,3 +267,60 @@ def test_long_rows_do_not_make_huge_batches(
     assert import_dataset(tmp_path / "long.jsonl")["n_rows"] == 400
     split = open_split(data_dir / "datasets/ds_1", "train")
     assert max(batch.nbytes for _, batch in split.iter_batches()) <= 32 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines", "rows"),
+    [
+        ("a.jsonl", b'{"text": "x"}\n{bad\n[1]\n\n{"text": "y"}', [2, 3], ["x", "y"]),
+        ("a.csv", b'text,n\nx,1\ntoo,many,here\n"y\nz",2\nw\n', [3, 6], ["x", "y\nz"]),
+        ("a.txt", b"x\nna\xefve\ny\n", [2], ["x", "y"]),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n{"text": \n'), [2], ["x"]),
+    ],
+)
+def test_bad_rows_are_left_out_and_counted(
+    name: str,
+    content: bytes,
+    lines: list[int],
+    rows: list[str],
+    tmp_path: Path,
+    data_dir: Path,
+    import_dataset: Import,
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MiStudioError):
+        import_dataset(tmp_path / name)
+    report = Recorder()
+    result = import_dataset(tmp_path / name, report, options={"bad_rows": "skip"})
+    assert result["bad_rows"] == [{"file": name, "count": len(lines), "lines": lines}]
+    assert report.warnings == ["bad_rows"]
+    split = open_split(data_dir / "datasets/ds_1", "train")
+    assert [row["text"] for row in split.rows()] == rows
+
+
+def test_what_was_detected_can_be_imported(
+    tmp_path: Path, data_dir: Path, import_dataset: Import
+) -> None:
+    from mistudio_ext.store.detect import detect
+
+    content = "1;Élan vital\n2;Vol à voile et autres choses\n".encode("cp1252")
+    (tmp_path / "upload").write_bytes(content)
+    found = detect(tmp_path / "upload", "export.csv")
+    result = import_dataset(
+        tmp_path / "upload", options=found["options"], text_column=found["text_column"]
+    )
+    assert result["text_column"] == "column_1"
+    split = open_split(data_dir / "datasets/ds_1", "train")
+    assert split.rows(0, 1) == [{"column_0": 1, "column_1": "Élan vital"}]
+
+
+@pytest.mark.parametrize(
+    "options", [{"encoding": "klingon"}, {"bad_rows": "perhaps"}, {"format": "docx"}]
+)
+def test_options_that_cannot_be(
+    options: dict[str, str], tmp_path: Path, data_dir: Path, import_dataset: Import
+) -> None:
+    with pytest.raises(MiStudioError) as caught:
+        import_dataset(write(tmp_path / "file.jsonl"), options=options)
+    assert caught.value.code in ("bad_option", "unknown_format")
+    assert leftovers(data_dir) == []

@@ -1,0 +1,252 @@
+"""What a data file is: format, encoding, delimiter, columns, and where the text is.
+
+Only the beginning of the file is read, so that this answers at once whatever
+the size. The answer is shown for confirmation; its ``options`` can be given to
+the import as they are, or changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext.errors import InvalidInputError, NotFoundError
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.files import FORMATS, open_bytes, split_extension
+from mistudio_ext.store.plaintext import (
+    decode,
+    find_delimiter,
+    is_header,
+    is_number,
+    whole_lines,
+)
+
+#: Bytes of content that are looked at, and rows that are shown of them.
+PROBE_BYTES = 1 << 20
+PREVIEW_ROWS = 5
+PREVIEW_CHARS = 300
+
+
+def detect(path: Path, name: str | None = None) -> dict[str, Any]:
+    """Look at the beginning of a data file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        The name that it was uploaded under, where ``path`` has another one.
+
+    Returns
+    -------
+    dict
+        ``{"format", "compression", "bytes", "columns": [{"name", "kind"}],
+        "text_column", "preview": [rows], "problems": [{"line", "message"}],
+        "options": {"format", "encoding"?, "delimiter"?, "header"?}}``.
+
+    Raises
+    ------
+    InvalidInputError
+        ``unknown_format`` or ``empty_dataset``.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"There is no file at {path}.", code="no_such_path", field="path")
+    name = name or path.name
+    if path.stat().st_size == 0:
+        raise InvalidInputError(f"{name} is empty.", code="empty_dataset", field="path")
+    extension, compression = split_extension(name)
+    head = _head(path, name)
+    reader = FORMATS.get(extension, ("", {}))[0] or _sniff(head)
+    if head.startswith(b"PAR1"):
+        reader = "parquet"
+    if reader in ("parquet", "arrow"):
+        found = _columnar(path, name, reader)
+    elif not reader:
+        raise InvalidInputError(
+            f"{name} is in no format that can be read as text.",
+            code="unknown_format",
+            field="path",
+            hint=f"Use {', '.join(FORMATS)}.",
+        )
+    else:
+        found = _textual(head, reader, extension)
+    return {
+        "format": reader,
+        "compression": compression.removeprefix(".") or None,
+        "bytes": path.stat().st_size,
+        **found,
+    }
+
+
+def _head(path: Path, name: str) -> bytes:
+    try:
+        with open_bytes(path, name) as file:
+            return file.read(PROBE_BYTES)
+    except (OSError, EOFError) as error:
+        raise InvalidInputError(
+            f"{name} cannot be read: {error}.",
+            code="broken_file",
+            field="path",
+            hint="Check that the file is complete.",
+        ) from error
+
+
+def _sniff(head: bytes) -> str:
+    """Return the reader for content without a telling name, "" for bytes that are no text."""
+    text, _ = decode(head)
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        return "json"
+    controls = sum(ord(c) < 32 and c not in "\t\r\n\f" for c in text[:4096])
+    if controls:
+        return ""
+    return "csv" if find_delimiter(text)[1] > 1 else "text"
+
+
+def _textual(head: bytes, reader: str, extension: str) -> dict[str, Any]:
+    text, encoding = decode(head)
+    options: dict[str, Any] = {"format": reader, "encoding": encoding}
+    problems: list[dict[str, Any]] = []
+    if reader == "csv":
+        mark = "\t" if extension == ".tsv" else find_delimiter(text)[0]
+        rows, header, problems = _read_csv(text, mark)
+        options |= {"delimiter": mark, "header": header}
+    elif reader == "json":
+        rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
+    else:
+        rows = [{"text": line.rstrip("\r\n")} for line in whole_lines(text)[:200]]
+    return {**_describe(rows), "problems": problems, "options": options}
+
+
+def _read_csv(text: str, mark: str) -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
+    reader = csv.reader(io.StringIO("".join(whole_lines(text)), newline=""), delimiter=mark)
+    problems: list[dict[str, Any]] = []
+    table: list[list[str]] = []
+    try:
+        for row in reader:
+            if table and row and len(row) != len(table[0]):
+                wanted = f"{len(row)} values instead of {len(table[0])}"
+                problems.append({"line": reader.line_num, "message": wanted})
+            elif row:
+                table.append(row)
+            if len(table) > 200:
+                break
+    except csv.Error as error:
+        problems.append({"line": reader.line_num, "message": str(error)})
+    if not table:
+        return [], True, problems
+    header = len(table) == 1 or is_header(table[0], table[1:])
+    names = table[0] if header else [f"column_{i}" for i in range(len(table[0]))]
+    return [dict(zip(names, row, strict=True)) for row in table[header:]], header, problems
+
+
+def _read_json(text: str, *, whole: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    if text.lstrip("\ufeff \t\r\n").startswith("["):
+        return _read_array(text, whole=whole)
+    rows: list[dict[str, Any]] = []
+    problems: list[dict[str, Any]] = []
+    for number, line in enumerate(whole_lines(text), 1):
+        try:
+            row = json.loads(line.lstrip("\ufeff")) if line.strip() else None
+        except ValueError as error:
+            problems.append({"line": number, "message": str(error)})
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+        elif row is not None:
+            problems.append({"line": number, "message": "it is no JSON object"})
+        if len(rows) >= 200:
+            break
+    return rows, problems[:100]
+
+
+def _read_array(text: str, *, whole: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    decoder = json.JSONDecoder()
+    rows: list[dict[str, Any]] = []
+    at = text.index("[") + 1
+    while len(rows) < 200:
+        while at < len(text) and text[at] in " \t\r\n,":
+            at += 1
+        if at >= len(text) or text[at] == "]":
+            break
+        try:
+            item, at = decoder.raw_decode(text, at)
+        except ValueError as error:
+            line = text.count("\n", 0, at) + 1
+            return rows, [{"line": line, "message": str(error)}] if whole else []
+        rows.append(item if isinstance(item, dict) else {"text": item})
+    return rows, []
+
+
+def _describe(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    fields, known = [], {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            column = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            column = pa.array([None if v is None else cols.as_text(v) for v in values])
+        if column.type == pa.string() and all(is_number(v) for v in values if v):
+            known[name] = "number"
+        fields.append(pa.field(name, column.type))
+        known.setdefault(name, _kind(column.type))
+    schema = pa.schema([field for field in fields if known[field.name] != "number"])
+    texts = [{k: v for k, v in row.items() if isinstance(v, str)} for row in rows]
+    preview = [{name: _short(row.get(name)) for name in names} for row in rows[:PREVIEW_ROWS]]
+    return {
+        "columns": [{"name": name, "kind": known[name]} for name in names],
+        "text_column": cols.detect_text_column(schema, texts),
+        "preview": preview,
+    }
+
+
+def _kind(dtype: Any) -> str:
+    import pyarrow.types as t
+
+    number = t.is_integer(dtype) or t.is_floating(dtype) or t.is_boolean(dtype)
+    return "number" if number else cols.kind(dtype)
+
+
+def _columnar(path: Path, name: str, reader: str) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if reader == "parquet":
+            file = pq.ParquetFile(path)
+            schema = file.schema_arrow
+            batch = next(file.iter_batches(batch_size=PREVIEW_ROWS), None)
+        else:
+            with pa.ipc.open_stream(pa.memory_map(str(path))) as stream:
+                schema = stream.schema
+                batch = next(iter(stream), None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InvalidInputError(
+            f"{name} cannot be read as {reader}: {error}",
+            code="broken_file",
+            field="path",
+            hint="Check that the file is complete.",
+        ) from error
+    rows = [] if batch is None else batch.slice(0, PREVIEW_ROWS).to_pylist()
+    return {
+        "columns": [{"name": item.name, "kind": _kind(item.type)} for item in schema],
+        "text_column": cols.detect_text_column(schema, rows),
+        "preview": [{key: _short(value) for key, value in row.items()} for row in rows],
+        "problems": [],
+        "options": {"format": reader},
+    }
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, (int, float, bool)):
+        return value
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    text = cols.as_text(value)
+    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
