@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
@@ -17,7 +17,10 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from mistudio_ext._version import __version__
 from mistudio_ext.api.handlers import RESOURCE
 from mistudio_ext.api.host import StudioHost
-from mistudio_ext.jobs.bus import EventBus, Message
+
+if TYPE_CHECKING:
+    # At run time this would import SQLAlchemy while the server starts.
+    from mistudio_ext.jobs.bus import EventBus, Message
 
 
 class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
