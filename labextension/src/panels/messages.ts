@@ -310,6 +310,7 @@ const english = {
   'activations.python': 'In Python',
   'activations.path': 'Folder',
   'activations.created': 'Made',
+  'activations.took': 'Took',
   'activations.missing': 'This extraction is no longer there.',
 
   'freed.bytes': '{bytes} freed.',

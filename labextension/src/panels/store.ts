@@ -141,7 +141,7 @@ export class Store {
       },
       failed: () => {
         if (patience === undefined) {
-          void this.refresh();
+          void this.poll();
         }
       }
     });
@@ -166,6 +166,18 @@ export class Store {
       this.jobs.load(this.api.jobs),
       this.refreshSystem()
     ]);
+  }
+
+  /** Without a socket: reads the jobs, and the rest only if the server is there at all. */
+  private async poll(): Promise<void> {
+    await this.jobs.load(this.api.jobs);
+    if (this.jobs.error.value === null) {
+      await Promise.all([
+        this.datasets.load(this.api.datasets),
+        this.models.load(this.api.models),
+        this.extractions.load(this.api.extractions)
+      ]);
+    }
   }
 
   async refreshSystem(): Promise<void> {

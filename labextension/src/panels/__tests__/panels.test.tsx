@@ -261,6 +261,51 @@ describe('a panel', () => {
   });
 });
 
+describe('jobs', () => {
+  it('are cancelled, and say so until they have ended', async () => {
+    server = lists({
+      'GET jobs': () => [200, { jobs: [job] }],
+      'POST jobs/job_1/cancel': () => {
+        server['GET jobs'] = () => [200, { jobs: [{ ...job, cancelling: true }] }];
+        return [200, { job: { ...job, cancelling: true } }];
+      }
+    });
+    const { button } = mount('jobs');
+    (await wait(() => button('Cancel run1'))).click();
+    await wait(() => expect(button('Cancel run1').textContent).toBe('Cancelling…'));
+    expect(button('Cancel run1').getAttribute('aria-disabled')).toBe('true');
+    expect(requests.filter(each => each.path.endsWith('/cancel'))).toHaveLength(1);
+  });
+
+  it('show bytes as bytes, why they failed, and their log', async () => {
+    const download = { ...job, id: 'job_2', kind: 'model.import', unit: 'bytes' };
+    const failed = {
+      ...job,
+      id: 'job_3',
+      kind: 'tokenize',
+      state: 'failed',
+      ended_at: '2026-01-02T00:01:30Z',
+      error: { code: 'no_such_column', message: 'There is no column x.', hint: 'Choose text.' }
+    };
+    server = lists({
+      'GET jobs': () => [
+        200,
+        { jobs: [{ ...download, done: 5e6, total: 1e7, rate: 2.5e6, message: 'a.bin' }, failed] }
+      ],
+      'GET jobs/job_3/log': () => [200, { text: 'line 1\nline 2', truncated: true }]
+    });
+    const { el } = mount('jobs');
+    await wait(() => expect(el.textContent).toContain('5 MB of 10 MB'));
+    expect(el.textContent).toContain('2.5 MB/s');
+    expect(el.textContent).toContain('took 1 min 30 s');
+    expect(el.querySelector('[role=alert]')?.textContent).toContain('Choose text.');
+    const row = el.querySelector('[data-testid=mistudio-job-job_3]');
+    row?.querySelector<HTMLButtonElement>('[aria-expanded]')?.click();
+    await wait(() => expect(row?.querySelector('[role=log]')?.textContent).toBe('line 1\nline 2'));
+    expect(row?.textContent).toContain('Only the end of the log is shown.');
+  });
+});
+
 describe('datasets', () => {
   it('offer the sample where there is nothing', async () => {
     server = lists({

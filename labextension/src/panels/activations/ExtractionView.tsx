@@ -2,12 +2,12 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
 import { JobProgress } from '../jobs/JobProgress';
-import { bytes, integer, shape, when } from '../lib/format';
+import { bytes, compact, duration, integer, shape, when } from '../lib/format';
 import { contract } from '../lib/hooks';
 import { formatLayers } from '../lib/layers';
 import { quote } from '../lib/python';
 import { t, tData } from '../messages';
-import type { ArrayFile, Extraction } from '../types';
+import type { ArrayFile, Extraction, Manifest } from '../types';
 import { Button } from '../ui/Button';
 import { Confirm } from '../ui/Confirm';
 import { DetailHead } from '../ui/DetailHead';
@@ -92,7 +92,7 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
         {`acts = ms.open(${quote(extraction.name)})`}
       </pre>
       <Section title={t('activations.spec')}>
-        <Facts facts={specFacts(extraction)} />
+        <Facts facts={specFacts(extraction, manifest.value)} />
       </Section>
       {manifest.error && <ErrorNote error={manifest.error} onRetry={manifest.reload} />}
       {rows.length > 0 && (
@@ -109,8 +109,9 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
   );
 }
 
-function specFacts(extraction: Extraction): Fact[] {
+function specFacts(extraction: Extraction, manifest: Manifest | null): Fact[] {
   const spec = extraction.spec ?? {};
+  const timings = manifest?.timings;
   const choice = contract(spec.hooks ?? []);
   const word = (key: 'layout' | 'positions'): string | null =>
     spec[key] ? tData(`extract.${key}`, String(spec[key])) : null;
@@ -129,7 +130,12 @@ function specFacts(extraction: Extraction): Fact[] {
     [t('extract.positions'), word('positions')],
     [t('extract.dtype'), spec.dtype],
     [t('extract.context'), spec.context ? integer(spec.context) : null],
-    [t('activations.created'), when(extraction.created_at)]
+    [t('activations.created'), when(extraction.created_at)],
+    [t('activations.took'), timings?.total_s ? duration(timings.total_s) : null],
+    [
+      t('estimate.speed'),
+      timings?.tokens_per_s ? t('estimate.speed.value', { n: compact(timings.tokens_per_s) }) : null
+    ]
   ];
   const shown = facts
     .filter(([, value]) => value !== null && value !== undefined && value !== '')

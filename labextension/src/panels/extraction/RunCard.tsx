@@ -54,7 +54,9 @@ export function RunCard({ extraction, shown }: Props) {
         ) : (
           <span class="jp-mistudio-row-name">{extraction.name}</span>
         )}
-        <Pill state={extraction.state} />
+        <span role="status">
+          <Pill state={extraction.state} />
+        </span>
       </div>
       {job && active ? (
         <JobProgress job={job} label={extraction.name} />

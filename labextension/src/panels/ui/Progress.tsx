@@ -35,6 +35,8 @@ export function Progress(props: Props) {
   if (props.eta !== null && props.eta !== undefined) {
     bits.push(t('progress.left', { time: duration(props.eta) }));
   }
+  // Quarters are worth saying; every percent is not.
+  const quarter = share === null ? 0 : Math.floor(share * 4) * 25;
   const value = share === null ? undefined : Math.round(Math.min(1, Math.max(0, share)) * 100);
   return (
     <div class="jp-mistudio-progress">
@@ -51,6 +53,9 @@ export function Progress(props: Props) {
       >
         <div style={{ width: value === undefined ? undefined : `${(share ?? 0) * 100}%` }} />
       </div>
+      <span class="jp-mistudio-hidden" role="status">
+        {quarter > 0 && `${props.label}: ${quarter} %`}
+      </span>
       <div class="jp-mistudio-progress-text">
         {props.message && <span>{props.message}</span>}
         {bits.map(bit => (
