@@ -13,6 +13,7 @@ from mistudio_ext.services.extractions import ExtractionService
 from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.replies import ReplyService
 from mistudio_ext.services.system import SystemService
+from mistudio_ext.services.templates import TemplateService
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.settings import Settings, from_config_files
 
@@ -27,7 +28,7 @@ class Studio:
 
     Attributes
     ----------
-    datasets, models, tokenizations, extractions, system
+    datasets, models, tokenizations, extractions, templates, system
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -55,6 +56,7 @@ class Studio:
             context, self.datasets, self.models, self.tokenizations
         )
         self.system = SystemService(context)
+        self.templates = TemplateService(context)
         self.replies = ReplyService(context)
         self.jobs.start()
 

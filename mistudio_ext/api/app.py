@@ -15,6 +15,7 @@ from traitlets import default
 from mistudio_ext._version import __version__
 from mistudio_ext.api.host import StudioHost
 from mistudio_ext.api.routes import routes
+from mistudio_ext.paths import ENV_DATA_DIR
 from mistudio_ext.settings import SettingsTraits
 
 #: Milliseconds between looks whether jobs are active, which keep the server from being culled.
@@ -52,6 +53,8 @@ class MiStudioApp(SettingsTraits, ExtensionApp):
         """Tell kernels where the server is, and open the studio behind the server's back."""
         os.environ["MISTUDIO_SERVER_URL"] = server_url(serverapp)
         os.environ["MISTUDIO_SERVER_TOKEN"] = serverapp.identity_provider.token or ""
+        # What a kernel finds without asking the server is what the server has.
+        os.environ[ENV_DATA_DIR] = str(self.host.settings.data_dir)
         loop = asyncio.get_running_loop()
         loop.call_later(0.5, self.host.open)
         self._activity = PeriodicCallback(self._note_activity, ACTIVITY_MS)

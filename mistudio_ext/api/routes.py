@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistudio_ext.api import events, handlers, jobs, nouns, spec
+from mistudio_ext.api import events, handlers, jobs, nouns, spec, templates
 
 PREFIX = r"mistudio/api/v1"
 _ID = r"([A-Za-z0-9_.-]+)"
@@ -33,6 +33,10 @@ def routes() -> list[Route]:
         ("extractions/delete", nouns.BulkDeleteHandler, {"noun": "extractions"}),
         (f"extractions/{_ID}", nouns.ItemHandler, {"noun": "extractions"}),
         (f"extractions/{_ID}/manifest", nouns.ManifestHandler),
+        ("templates", templates.TemplatesHandler),
+        ("templates/export", templates.ExportHandler),
+        ("templates/import", templates.ImportHandler),
+        (f"templates/{_ID}", templates.TemplateHandler),
         ("jobs", jobs.JobsHandler),
         (f"jobs/{_ID}", jobs.JobHandler),
         (f"jobs/{_ID}/log", jobs.LogHandler),
