@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 RepoType = Literal["dataset", "model"]
 
 
+def cached_snapshot(repo_id: str, kind: RepoType, revision: str | None) -> Path | None:
+    """Return the folder in the cache that this revision had when the Hub was last asked."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type=kind)
+    ref = storage / "refs" / (revision or "main")
+    commit = ref.read_text().strip() if ref.is_file() else revision
+    folder = storage / "snapshots" / (commit or "main")
+    return folder if folder.is_dir() else None
+
+
 class Repository:
     """A repository at one commit.
 

@@ -7,10 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.errors import HubError, InvalidInputError
 from mistudio_ext.workers.disk import DiskGuard
-from mistudio_ext.workers.hub import Repository
-from mistudio_ext.workers.model_folder import INDEX, SINGLE, UNSAFE_SUFFIXES, unsafe_weights
+from mistudio_ext.workers.hub import Repository, cached_snapshot
+from mistudio_ext.workers.model_folder import (
+    INDEX,
+    SINGLE,
+    UNSAFE_SUFFIXES,
+    open_model,
+    unsafe_weights,
+)
 from mistudio_ext.workers.text_encoder import TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -28,19 +34,39 @@ def fetch_model(
 ) -> tuple[Path, str]:
     """Fetch config, tokenizer and safetensors of a model.
 
+    Without the network a whole copy from an earlier time is used, with a warning.
+
     Returns
     -------
     tuple
         The folder in the Hub's cache, and the commit.
     """
     report.phase("downloading", f"Asking the Hub for {repo_id}")
-    repository = Repository(repo_id, "model", revision, endpoint=endpoint)
+    try:
+        repository = Repository(repo_id, "model", revision, endpoint=endpoint)
+    except HubError:
+        ready = _whole_copy(repo_id, revision)
+        if ready is None:
+            raise
+        report.warn("offline_copy", f"The Hub cannot be reached: the copy of {repo_id} is used.")
+        return ready, ready.name
     guard = DiskGuard(repository.cache, reserve_bytes)
     names = list(_small_files(repository, with_code))
     if "config.json" not in names:
         raise _not_a_model(repo_id, "it has no config.json")
     weights = _weights(repository, report)
     return repository.fetch([*names, *weights], guard=guard, report=report), repository.commit
+
+
+def _whole_copy(repo_id: str, revision: str | None) -> Path | None:
+    """Return the cached folder of a model if nothing of it is missing."""
+    folder = cached_snapshot(repo_id, "model", revision)
+    if folder is None:
+        return None
+    try:
+        return open_model(folder).path
+    except InvalidInputError:
+        return None
 
 
 def _small_files(repository: Repository, with_code: bool) -> Iterable[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.workers.model_folder import fingerprint, open_model
+from mistudio_ext.workers.model_folder import ModelFolder, fingerprint, open_model
+from mistudio_ext.workers.text_encoder import TextEncoder
 
 if TYPE_CHECKING:
     from mistudio_ext.workers.reporter import Reporter
@@ -28,8 +29,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
-        "size_bytes", "in_hf_cache", "architecture"}``.
-        ``tokenizer_fingerprint`` is None for a model without a tokenizer.
+        "size_bytes", "in_hf_cache", "architecture", "tokenizer"}``.
+        ``tokenizer`` has its class, vocabulary and special tokens. It and
+        ``tokenizer_fingerprint`` are None for a model without a tokenizer.
     """
     model = spec["model"]
     allow_remote_code = bool(spec.get("allow_remote_code"))
@@ -63,6 +65,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
     architecture = inspect_model(path, model["format"], allow_remote_code, report)
     return {
+        "tokenizer": _keep_tokenizer(folder, model.get("path"), allow_remote_code, report),
         "path": str(path),
         "revision": revision,
         "fingerprint": identity,
@@ -71,3 +74,19 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "in_hf_cache": model["source"] == "hub",
         "architecture": architecture,
     }
+
+
+def _keep_tokenizer(
+    folder: ModelFolder, target: str | None, allow_remote_code: bool, report: Reporter
+) -> dict[str, Any] | None:
+    """Load the tokenizer once, and keep what the live preview needs of it."""
+    if not folder.tokenizer:
+        return None
+    try:
+        encoder = TextEncoder.load(folder.path, allow_remote_code=allow_remote_code)
+    except InvalidInputError as error:
+        report.warn(error.code, str(error))
+        return None
+    if target and Path(target).resolve() != folder.path.resolve():
+        encoder.save_for_preview(Path(target))
+    return encoder.facts()

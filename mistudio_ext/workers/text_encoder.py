@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.store.contexts import Frame
 
 #: Files that a tokenizer is made of.
 TOKENIZER_FILES = (
@@ -41,26 +41,6 @@ TOKENIZER_CORES = (
 )
 
 _PROBE = "The quick brown fox"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Special tokens around the text of one row.
-
-    Attributes
-    ----------
-    prefix, suffix
-        Token ids before and after.
-    bos
-        The tokenizer's BOS (or CLS) token id, None if it has none.
-    eos
-        The tokenizer's EOS (or SEP) token id, None if it has none.
-    """
-
-    prefix: tuple[int, ...]
-    suffix: tuple[int, ...]
-    bos: int | None
-    eos: int | None
 
 
 class TextEncoder:
@@ -152,6 +132,15 @@ class TextEncoder:
                 hint="Switch the chat template off to read turns as plain text.",
             )
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+
+    def save_for_preview(self, folder: Path) -> bool:
+        """Write what :class:`mistudio_ext.store.preview.Previewer` needs; False for slow ones."""
+        if self._backend is None:
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        self._backend.save(str(folder / "tokenizer.json"), pretty=False)
+        (folder / "tokenizer_facts.json").write_text(json.dumps(self.facts()))
+        return True
 
     def facts(self) -> dict[str, Any]:
         """Return what is written into the manifest about the tokenizer."""

@@ -12,7 +12,8 @@ from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
-from mistudio_ext.workers.text_encoder import Frame, TextEncoder, model_vocab_size
+from mistudio_ext.store.contexts import Frame
+from mistudio_ext.workers.text_encoder import TextEncoder, model_vocab_size
 
 if TYPE_CHECKING:
     from mistudio_ext.workers.reporter import Reporter

@@ -18,8 +18,8 @@ from mistudio_ext.paths import DataFolder
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import open_split
+from mistudio_ext.store.contexts import Block, Cutter
 from mistudio_ext.store.statistics import tokenization_statistics
-from mistudio_ext.workers.contexts import Block, Cutter
 from mistudio_ext.workers.disk import DiskGuard, checksum, making
 from mistudio_ext.workers.flatfiles import NpyAppender
 from mistudio_ext.workers.text_encoder import TextEncoder

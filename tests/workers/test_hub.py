@@ -235,14 +235,14 @@ def test_the_parquet_copy_stands_in_for_a_script(
     assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 10
 
 
-def fetch(running: HubSim, repo_id: str) -> tuple[Path, str]:
+def fetch(running: HubSim, repo_id: str, report: Recorder | None = None) -> tuple[Path, str]:
     return fetch_model(
         repo_id,
         None,
         endpoint=running.url,
         with_code=False,
         reserve_bytes=0,
-        report=Recorder(),
+        report=report or Recorder(),
     )
 
 
@@ -252,6 +252,17 @@ def test_a_model_is_fetched_without_what_it_does_not_need(hub: HubSim) -> None:
     names = {item.name for item in path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert not {"README.md", "training.json"} & names
+
+
+def test_a_model_that_is_there_needs_no_network(hub: HubSim) -> None:
+    first = fetch(hub, "demo/stories")
+    hub.fail("drop", match=".*")
+    report = Recorder()
+    assert fetch(hub, "demo/stories", report) == first
+    assert report.warnings == ["offline_copy"]
+    (first[0] / "config.json").unlink()
+    with pytest.raises(HubError):
+        fetch(hub, "demo/stories")
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mistudio_ext.errors import MiStudioError
+from mistudio_ext.spec import TokenizationSpec
+from mistudio_ext.store.preview import open_previewer
 from mistudio_ext.workers import import_model
 from mistudio_ext.workers.model_folder import INDEX, SINGLE, fingerprint, open_model
 from tests.hubsim import HubSim
 from tests.hubsim.repositories import SAMPLE_MODEL
 from tests.workers.recorder import Recorder
+
+Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -23,20 +28,27 @@ def model(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SAMPLE_MODEL, tmp_path / "model"))
 
 
-def run(folder: Path | None, report: Recorder | None = None, **settings: Any) -> dict[str, Any]:
-    facts = {
-        "id": "model_1",
-        "name": "stories",
-        "source": "path",
-        "source_path": str(folder),
-        "format": "fp32",
-        **settings,
-    }
-    spec = {"data_dir": "/", "disk_reserve_bytes": 0, "allow_remote_code": False, "model": facts}
-    return import_model.run(spec, report or Recorder())
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return a function that runs the job ``model.import``."""
+
+    def job(folder: Path | None, report: Recorder | None = None, **settings: Any) -> dict[str, Any]:
+        facts = {
+            "id": "model_1",
+            "name": "stories",
+            "source": "path",
+            "source_path": str(folder),
+            "format": "fp32",
+            "path": str(tmp_path / "models/model_1"),
+            **settings,
+        }
+        spec = {"data_dir": str(tmp_path), "disk_reserve_bytes": 0, "model": facts}
+        return import_model.run(spec, report or Recorder())
+
+    return job
 
 
-def test_a_folder_is_registered_in_place(model: Path) -> None:
+def test_a_folder_is_registered_in_place(model: Path, run: Run, tmp_path: Path) -> None:
     report = Recorder()
     result = run(model, report)
     assert result["path"] == str(model)
@@ -47,9 +59,14 @@ def test_a_folder_is_registered_in_place(model: Path) -> None:
     assert report.warnings == []
     assert report.phases[0] == "checking"
     json.dumps(result)
+    assert result["tokenizer"]["fast"] is True
+    context = open_previewer(tmp_path / "models/model_1").preview(
+        ["Once upon a time"], TokenizationSpec(context=16)
+    )["contexts"][0]
+    assert "".join(chip["text"] for chip in context["tokens"]).endswith("Once upon a time")
 
 
-def test_a_model_of_the_hub_lands_in_its_cache(hub: HubSim, tmp_path: Path) -> None:
+def test_a_model_of_the_hub_lands_in_its_cache(hub: HubSim, run: Run, tmp_path: Path) -> None:
     report = Recorder()
     result = run(None, report, source="hub", repo_id="demo/stories", endpoint=hub.url)
     assert result["in_hf_cache"] is True
@@ -75,7 +92,7 @@ def test_fingerprints_follow_the_content_alone(model: Path) -> None:
     assert fingerprint(after.tokenizer) != tokens
 
 
-def test_a_model_without_a_tokenizer_is_marked(model: Path) -> None:
+def test_a_model_without_a_tokenizer_is_marked(model: Path, run: Run) -> None:
     for path in open_model(model).tokenizer:
         path.unlink()
     report = Recorder()
@@ -134,7 +151,9 @@ def spoil(model: Path, how: str) -> Path:
         ("no header", "broken_weights", "model.safetensors is damaged"),
     ],
 )
-def test_a_folder_that_is_no_model_says_why(how: str, code: str, words: str, model: Path) -> None:
+def test_a_folder_that_is_no_model_says_why(
+    how: str, code: str, words: str, model: Path, run: Run
+) -> None:
     with pytest.raises(MiStudioError, match=words) as caught:
         run(spoil(model, how))
     assert (caught.value.code, caught.value.field) == (code, "path")

@@ -27,9 +27,28 @@ import numpy.typing as npt
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
-from mistudio_ext.workers.text_encoder import Frame
 
 Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Special tokens around the text of one row.
+
+    Attributes
+    ----------
+    prefix, suffix
+        Token ids before and after.
+    bos
+        The tokenizer's BOS (or CLS) token id, None if it has none.
+    eos
+        The tokenizer's EOS (or SEP) token id, None if it has none.
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    bos: int | None
+    eos: int | None
 
 
 @dataclass

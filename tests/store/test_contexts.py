@@ -10,8 +10,7 @@ import pytest
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
-from mistudio_ext.workers.contexts import Block, Cutter
-from mistudio_ext.workers.text_encoder import Frame
+from mistudio_ext.store.contexts import Block, Cutter, Frame
 
 BOS, EOS = 1, 2
 LLAMA = Frame((BOS,), (), BOS, EOS)
