@@ -98,7 +98,7 @@ labextension/node_modules/.package-lock.json: labextension/package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo 'miStudio needs Node 20 or newer.' >&2; exit 1; }
 	@echo '· front-end packages'
-	@$(NPM) ci
+	@($(NPM) ci) > /dev/null
 	@touch $@
 
 # jupyter-builder runs npm's @jupyter/builder and comes with the Python dependencies.
