@@ -24,11 +24,19 @@ interface Props {
 
 /** One model: its structure in numbers, its hook points, its modules. */
 export function ArchitectureView({ model, onBack, takesFocus }: Props) {
-  const { store } = usePanel();
+  const { store, host } = usePanel();
+  // What is chosen here goes along; nothing chosen leaves the form's own choice.
+  const chosenHooks = asChoice(host.selection.value);
   const { value, error } = store.architecture(model.id).value;
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-architecture">
-      <DetailHead name={model.name} state={model.state} onBack={onBack} takesFocus={takesFocus} />
+      <DetailHead name={model.name} state={model.state} onBack={onBack} takesFocus={takesFocus}>
+        {host.open && (
+          <Button onClick={() => host.open?.('extract', { ...chosenHooks, model: model.id })}>
+            {t('architecture.useIn')}
+          </Button>
+        )}
+      </DetailHead>
       {error && <ErrorNote error={error} onRetry={() => store.reloadArchitecture(model.id)} />}
       {!value && !error && (
         <div class="jp-mistudio-loading" role="status">
@@ -68,16 +76,6 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
           chosen={chosen}
           onChange={names => host.select({ ...selection, model: model.id, ...contract(names) })}
         />
-        {host.open && chosen.length > 0 && (
-          <div class="jp-mistudio-actions">
-            <Button
-              kind="primary"
-              onClick={() => host.open?.('extract', { model: model.id, ...contract(chosen) })}
-            >
-              {t('architecture.useIn')}
-            </Button>
-          </div>
-        )}
       </Section>
       {architecture.tree && architecture.tree.length > 0 && (
         <Disclosure title={t('architecture.tree')} open>

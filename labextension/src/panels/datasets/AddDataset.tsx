@@ -2,26 +2,13 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import type { Dataset, DatasetRequest } from '../types';
-import { Button } from '../ui/Button';
-import { ErrorNote } from '../ui/ErrorNote';
-import { NumberField, SelectField, TextField } from '../ui/Field';
-import { useAction } from '../ui/hooks';
-import { Disclosure } from '../ui/Section';
+import { NumberField } from '../ui/Field';
+import { OptionalText, SourceForm, useSourceForm } from '../ui/SourceForm';
 
-type Source = 'hub' | 'path';
-
-const SHOWN_AT_FIELD = new Set([
-  'path',
-  'repo_id',
-  'config',
-  'revision',
-  'split',
-  'text_column',
-  'column',
-  'name',
-  'max_rows',
-  'token'
-]);
+const KEYS = {
+  hub: ['repo_id', 'config', 'revision', 'split', 'text_column', 'name', 'token'],
+  path: ['path', 'text_column', 'name']
+} as const;
 
 interface Props {
   onAdded: (dataset: Dataset) => void;
@@ -31,23 +18,9 @@ interface Props {
 /** The form that registers a dataset from the Hub or from the server's disk. */
 export function AddDataset({ onAdded, onClose }: Props) {
   const { store } = usePanel();
-  const [source, setSource] = useState<Source>('hub');
-  const [values, setValues] = useState<Record<string, string>>({});
   const [maxRows, setMaxRows] = useState<number | null>(null);
-  const set = (key: string) => (value: string) => setValues(old => ({ ...old, [key]: value }));
-  const get = (key: string): string => values[key]?.trim() ?? '';
-
-  const add = useAction(async () => {
-    const body: DatasetRequest = { source };
-    const keys =
-      source === 'hub'
-        ? (['repo_id', 'config', 'revision', 'split', 'text_column', 'name', 'token'] as const)
-        : (['path', 'text_column', 'name'] as const);
-    for (const key of keys) {
-      if (get(key)) {
-        body[key] = get(key);
-      }
-    }
+  const form = useSourceForm(KEYS, async (source, values) => {
+    const body: DatasetRequest = { source, ...values };
     if (maxRows !== null) {
       body.max_rows = maxRows;
     }
@@ -58,119 +31,45 @@ export function AddDataset({ onAdded, onClose }: Props) {
     }
     onAdded(dataset);
   });
-  const at = (...fields: string[]): string | null =>
-    add.error?.field && fields.includes(add.error.field)
-      ? [add.error.message, add.error.hint].filter(Boolean).join(' ')
-      : null;
-  const submit = (): void => void add.run();
-
+  const hub = form.source === 'hub';
   return (
-    <div class="jp-mistudio-form jp-mistudio-card" role="group" aria-label={t('datasets.add')}>
-      <SelectField
-        label={t('source.label')}
-        value={source}
-        options={[
-          { value: 'hub', label: t('source.hub') },
-          { value: 'path', label: t('source.path') }
-        ]}
-        onChange={value => setSource(value as Source)}
-      />
-      {source === 'hub' ? (
-        <TextField
-          label={t('field.repo')}
-          value={values['repo_id'] ?? ''}
-          onChange={set('repo_id')}
-          onEnter={submit}
-          placeholder={t('datasets.repo.placeholder')}
-          error={at('repo_id')}
-        />
-      ) : (
-        <TextField
-          label={t('field.path')}
-          value={values['path'] ?? ''}
-          onChange={set('path')}
-          onEnter={submit}
-          hint={t('datasets.path.hint')}
-          error={at('path')}
-        />
-      )}
-      <Disclosure title={t('field.more')} open={Boolean(at('config', 'split', 'text_column'))}>
-        <div class="jp-mistudio-fields">
-          {source === 'hub' && (
-            <>
-              <TextField
-                label={t('field.config')}
-                optional
-                value={values['config'] ?? ''}
-                onChange={set('config')}
-                error={at('config')}
-              />
-              <TextField
-                label={t('field.split')}
-                optional
-                value={values['split'] ?? ''}
-                onChange={set('split')}
-                error={at('split')}
-              />
-            </>
-          )}
-          <TextField
-            label={t('field.textColumn')}
-            optional
-            value={values['text_column'] ?? ''}
-            onChange={set('text_column')}
-            error={at('text_column', 'column')}
+    <SourceForm
+      form={form}
+      title={t('datasets.add')}
+      repoPlaceholder={t('datasets.repo.placeholder')}
+      pathHint={t('datasets.path.hint')}
+      onClose={onClose}
+      fields={['column', 'max_rows', ...KEYS[form.source]]}
+      more={
+        <>
+          {hub && <OptionalText form={form} name="config" label="field.config" />}
+          {hub && <OptionalText form={form} name="split" label="field.split" />}
+          <OptionalText
+            form={form}
+            name="text_column"
+            label="field.textColumn"
+            alsoAt={['column']}
           />
           <NumberField
             label={t('field.maxRows')}
             optional
             value={maxRows}
             onChange={setMaxRows}
-            error={at('max_rows')}
+            error={form.errorAt('max_rows')}
           />
-          {source === 'hub' && (
-            <>
-              <TextField
-                label={t('field.revision')}
-                optional
-                value={values['revision'] ?? ''}
-                onChange={set('revision')}
-                error={at('revision')}
-              />
-              <TextField
-                label={t('field.token')}
-                optional
-                type="password"
-                value={values['token'] ?? ''}
-                onChange={set('token')}
-                hint={t('field.token.hint')}
-                error={at('token')}
-              />
-            </>
+          {hub && <OptionalText form={form} name="revision" label="field.revision" />}
+          {hub && (
+            <OptionalText
+              form={form}
+              name="token"
+              label="field.token"
+              hint="field.token.hint"
+              secret
+            />
           )}
-          <TextField
-            label={t('field.name')}
-            optional
-            value={values['name'] ?? ''}
-            onChange={set('name')}
-            error={at('name')}
-          />
-        </div>
-      </Disclosure>
-      {add.error && !(add.error.field && SHOWN_AT_FIELD.has(add.error.field)) && (
-        <ErrorNote error={add.error} />
-      )}
-      <div class="jp-mistudio-actions">
-        <Button
-          kind="primary"
-          busy={add.busy}
-          disabled={!get(source === 'hub' ? 'repo_id' : 'path')}
-          onClick={submit}
-        >
-          {t('action.add')}
-        </Button>
-        <Button onClick={onClose}>{t('action.close')}</Button>
-      </div>
-    </div>
+          <OptionalText form={form} name="name" label="field.name" />
+        </>
+      }
+    />
   );
 }

@@ -2,6 +2,7 @@ import { usePanel } from '../context';
 import { bytes, integer } from '../lib/format';
 import { t, tData } from '../messages';
 import type { Dataset } from '../types';
+import { Button } from '../ui/Button';
 import { DetailHead } from '../ui/DetailHead';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
@@ -42,19 +43,21 @@ export function DatasetView({ dataset, onBack, takesFocus }: Props) {
     ]);
   }
   const split = host.selection.value['split'];
+  const chosen = typeof split === 'string' ? split : null;
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-dataset">
-      <DetailHead
-        name={dataset.name}
-        state={dataset.state}
-        onBack={onBack}
-        takesFocus={takesFocus}
-      />
+      <DetailHead name={dataset.name} state={dataset.state} onBack={onBack} takesFocus={takesFocus}>
+        {host.open && (
+          <Button onClick={() => host.open?.('extract', { dataset: dataset.id, split: chosen })}>
+            {t('architecture.useIn')}
+          </Button>
+        )}
+      </DetailHead>
       <Facts facts={facts} />
       <Section title={t('samples.title')}>
         <Samples
           dataset={dataset}
-          split={typeof split === 'string' ? split : null}
+          split={chosen}
           onSplit={name => host.select({ ...host.selection.peek(), split: name })}
         />
       </Section>

@@ -17,7 +17,8 @@ export function SampleRow({ sample }: { sample: Sample }) {
   let marks = highlights;
   if (long && !unfolded) {
     const start = foldStart(highlights, FOLD);
-    const points = Array.from(text).slice(start, start + FOLD);
+    // Two UTF-16 units per code point at most: a document of megabytes is not taken apart.
+    const points = Array.from(text.slice(0, 2 * (start + FOLD))).slice(start, start + FOLD);
     const lead = start > 0 ? '…' : '';
     const offset = start - lead.length;
     text = lead + points.join('').trimEnd() + '…';

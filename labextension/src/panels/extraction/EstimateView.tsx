@@ -13,7 +13,7 @@ export function EstimateView({ estimate, stale }: { estimate: Estimate | null; s
   if (!estimate) {
     return (
       <div class="jp-mistudio-loading" role="status">
-        {stale ? t('estimate.working') : ''}
+        {t('estimate.working')}
       </div>
     );
   }

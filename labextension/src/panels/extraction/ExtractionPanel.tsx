@@ -194,7 +194,7 @@ export function ExtractionPanel() {
             notices={estimate.value?.warnings ?? []}
           />
         </Section>
-        {needs.length === 0 && (
+        {(estimate.value || estimate.stale) && (
           <Section title={t('estimate.title')}>
             <EstimateView estimate={estimate.value} stale={estimate.stale} />
           </Section>
