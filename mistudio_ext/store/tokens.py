@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mistudio_ext.errors import NotFoundError
+from mistudio_ext.errors import InvalidInputError, NotFoundError
 
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -95,6 +96,28 @@ class Tokenization:
         ids: IntArray = self.tokens[self.offsets[i] : self.offsets[i + 1]]
         return ids
 
+    def find(self, wanted: Sequence[int]) -> IntArray:
+        """Return where a sequence of token ids begins, int64, flat, in order.
+
+        A sequence that crosses from one sample into the next is not counted.
+        """
+        ids = [int(token) for token in wanted]
+        if not ids:
+            raise InvalidInputError(
+                "There is no token to look for.", code="bad_query", field="tokens"
+            )
+        step, parts = 1 << 22, []
+        for first in range(0, self.n_tokens, step):
+            tokens = self.tokens[first : first + step + len(ids) - 1]
+            parts.append(_starts(tokens, ids) + first)
+        found = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        ends = self.offsets[np.searchsorted(self.offsets, found, side="right")]
+        return found[found + len(ids) <= ends]
+
+    def locate(self, positions: IntArray) -> IntArray:
+        """Return the sample of each flat token position, int64."""
+        return np.searchsorted(self.offsets, positions, side="right") - 1
+
     def counts(self) -> IntArray:
         """Return how often each token id occurs, int64 [vocabulary]."""
         total = np.zeros(int(self.manifest["tokenizer"]["vocab_size"]), np.int64)
@@ -104,6 +127,16 @@ class Tokenization:
                 total = np.pad(total, (0, len(part) - len(total)))
             total += part
         return total
+
+
+def _starts(tokens: IntArray, wanted: Sequence[int]) -> IntArray:
+    """Return where a sequence of ids begins in some tokens."""
+    if len(tokens) < len(wanted):
+        return np.zeros(0, np.int64)
+    found = np.flatnonzero(tokens[: len(tokens) - len(wanted) + 1] == wanted[0])
+    for i, token in enumerate(wanted[1:], 1):
+        found = found[tokens[found + i] == token]
+    return found
 
 
 _cache: OrderedDict[tuple[str, int], Tokenization] = OrderedDict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,19 @@ def test_cells_as_text() -> None:
     parts = [{"role": "user", "content": [{"type": "text", "text": "see"}, {"type": "image"}]}]
     assert as_text(parts) == "user: see"
     assert as_text({"x": "é"}) == '{"x": "é"}'
+
+
+def test_a_sequence_of_tokens_is_found(tmp_path: Path) -> None:
+    found = Tokenization(tokenization(tmp_path / "tok", [10, 4, 9], [0, 1, 2]))
+    tokens = found.tokens.tolist()
+    for wanted in ([3], [5, 6, 0], [6, 0], [2, 3, 4, 5], [3, 3]):
+        expected = [
+            at
+            for begin, end in pairwise(found.offsets.tolist())
+            for at in range(begin, end)
+            if tokens[at:end][: len(wanted)] == wanted
+        ]
+        assert found.find(wanted).tolist() == expected
+    assert found.locate(found.find([3])).tolist() == [0, 1, 2]
+    with pytest.raises(InvalidInputError):
+        found.find([])
