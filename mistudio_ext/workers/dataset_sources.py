@@ -238,7 +238,8 @@ def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
         )
     except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, RuntimeError) as error:
         raise _no_data_files(path) from error
-    except ValueError as error:
+    except Exception as error:
+        # Cards are written by hand: broken YAML, addresses elsewhere, archives and more.
         raise _bad_config(error, path, config) from error
     modules = [kind.__module__ for kind in type(builder).__mro__]
     reader = next((m.rsplit(".", 1)[-1] for m in modules if ".packaged_modules." in m), "unknown")
@@ -271,7 +272,7 @@ def _no_data_files(path: Path) -> InvalidInputError:
     return error
 
 
-def _bad_config(error: ValueError, path: Path, config: str | None) -> Exception:
+def _bad_config(error: Exception, path: Path, config: str | None) -> Exception:
     """Turn what ``datasets`` says about configurations into our own words."""
     text = str(error)
     listed = re.search(r"(?:Available: |available configs: )(\[.*?\])", text)
@@ -294,5 +295,5 @@ def _bad_config(error: ValueError, path: Path, config: str | None) -> Exception:
         f"{path.name} cannot be read as a dataset: {' '.join(text.split())[:300]}",
         code="unknown_format",
         field="path",
-        hint="Check the 'configs' part of its README.md.",
+        hint="Check the 'configs' part of its README.md, and unpack archives.",
     )

@@ -29,6 +29,14 @@ configs:
 """
 
 
+#: Dataset cards that cannot be followed.
+BAD_CARDS = {
+    "bad-yaml": "configs: [",
+    "bad-address": "configs:\n- {config_name: a, data_files: 'http://127.0.0.1:9/x.jsonl'}",
+    "bad-file": "configs:\n- {config_name: a, data_files: gone.jsonl}",
+}
+
+
 def documents(count: int, seed: int = 0) -> list[str]:
     """Return random but repeatable texts."""
     rng = random.Random(seed)
@@ -55,6 +63,16 @@ def fill(root: Path) -> None:
     script = datasets / "demo/script-only"
     script.mkdir(parents=True)
     (script / "script-only.py").write_text("raise SystemExit('must not run')\n")
+    for name, card in BAD_CARDS.items():
+        write_lines(datasets / f"demo/{name}/train.jsonl", documents(3))
+        (datasets / f"demo/{name}/README.md").write_text(f"---\n{card}\n---\n")
+    archive = datasets / "demo/bad-archive/train.zip"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"PK")
+    nested = datasets / "demo/nested"
+    for number, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "validation")):
+        write_lines(nested / f"data/en/{name}.jsonl", documents(10, number))
+    (nested / "README.md").write_text("# No front matter\n")
     big = datasets / "demo/big/train.txt.gz"
     big.parent.mkdir(parents=True)
     big.write_bytes(random.Random(7).randbytes(BIG_BYTES))

@@ -163,6 +163,10 @@ REFUSALS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "no_such_config": ("config", None, {"repo_id": "demo/multi", "config": "xx"}),
     "no_such_split": ("split", None, {"repo_id": "demo/multi", "splits": ["dev"]}),
     "unknown_format": ("repo_id", None, {"repo_id": "demo/script-only"}),
+    "unknown_format 1": ("repo_id", None, {"repo_id": "demo/bad-yaml"}),
+    "unknown_format 2": ("repo_id", None, {"repo_id": "demo/bad-address"}),
+    "unknown_format 3": ("repo_id", None, {"repo_id": "demo/bad-file"}),
+    "unknown_format 4": ("repo_id", None, {"repo_id": "demo/bad-archive"}),
 }
 
 
@@ -207,6 +211,12 @@ def test_the_default_configuration_of_the_card_is_taken(
     result = import_dataset(endpoint=hub.url, repo_id="demo/multi")
     assert result["config"] == "en"
     assert [(s["name"], s["n_rows"]) for s in result["splits"]] == [("train", 200), ("test", 100)]
+
+
+def test_files_in_folders_are_found_by_their_names(hub: HubSim, import_dataset: Import) -> None:
+    result = import_dataset(endpoint=hub.url, repo_id="demo/nested")
+    found = {split["name"]: split["n_rows"] for split in result["splits"]}
+    assert found == {"train": 20, "validation": 10}
 
 
 def test_first_rows_need_only_the_first_files(hub: HubSim, import_dataset: Import) -> None:
