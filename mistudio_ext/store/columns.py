@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -150,6 +151,21 @@ def _content_text(content: Any) -> str:
         parts = [part.get("text") for part in content if isinstance(part, Mapping)]
         return "\n".join(part for part in parts if part)
     return content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def as_json(value: Any) -> Any:
+    """Return a cell as JSON can hold it: bytes by their size, dates in ISO 8601."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def as_text(value: Any) -> str:

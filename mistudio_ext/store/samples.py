@@ -236,7 +236,7 @@ def _samples(
         if not isinstance(row[column], str) and (chat := cols.turns(row[column])):
             sample["turns"] = chat
         if extra:
-            sample["columns"] = {item: row[item] for item in extra}
+            sample["columns"] = {item: cols.as_json(row[item]) for item in extra}
         samples.append(sample)
     return samples
 

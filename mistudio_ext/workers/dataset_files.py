@@ -119,7 +119,10 @@ class DataFile:
         return size * COMPRESSIONS.get(split_extension(self.path.name)[1], 1)
 
     def known_rows(self) -> int | None:
-        """Return the number of rows where the file tells it, or its lines do."""
+        """Return the number of rows where the file tells it, or its lines do.
+
+        A CSV file has fewer rows than that where values run over several lines.
+        """
         if self.fetch is not None:
             return None
         if self.reader == "parquet":
@@ -130,14 +133,15 @@ class DataFile:
             except (OSError, ValueError):
                 return None
         extension, compression = split_extension(self.path.name)
-        if compression or extension not in (".jsonl", ".ndjson", ".txt"):
+        if compression or extension not in (".jsonl", ".ndjson", ".txt", ".csv", ".tsv"):
             return None
         lines, last = 0, b"\n"
         with self.path.open("rb") as file:
             while block := file.read(1 << 22):
                 lines += block.count(b"\n")
                 last = block[-1:]
-        return lines + (last != b"\n")
+        header = self.reader == "csv" and self.options.get("header", 0) is not None
+        return lines + (last != b"\n") - header
 
     def tables(self, split: str) -> Iterator[pa.Table]:
         """Yield the file's rows as tables of at most 1,000 rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_search_marks_each_match(dataset: Path) -> None:
 def test_further_columns(dataset: Path) -> None:
     found = samples.page(dataset, "test", "text", columns=["n"])
     assert found["samples"][0]["columns"] == {"n": 9}
+
+
+def test_columns_of_all_kinds_are_json(tmp_path: Path) -> None:
+    day = datetime.date(2026, 1, 2)
+    row = {"text": "x", "d": day, "b": b"123", "n": float("nan"), "l": [{"b": b"1", "x": 1.5}]}
+    dataset = save(tmp_path / "kinds", [row])
+    found = samples.page(dataset, None, "text", columns=["d", "b", "n", "l"])
+    shown = json.loads(json.dumps(found, allow_nan=False))["samples"][0]["columns"]
+    assert shown == {
+        "d": "2026-01-02",
+        "b": "<3 bytes>",
+        "n": "nan",
+        "l": [{"b": "<1 bytes>", "x": 1.5}],
+    }
 
 
 def test_lengths_filter_and_are_shown(dataset: Path, tmp_path: Path) -> None:
