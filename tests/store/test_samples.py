@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_further_columns(dataset: Path) -> None:
 
 
 def test_columns_of_all_kinds_are_json(tmp_path: Path) -> None:
-    day = datetime.date(2026, 1, 2)
+    day = dt.date(2026, 1, 2)
     row = {"text": "x", "d": day, "b": b"123", "n": float("nan"), "l": [{"b": b"1", "x": 1.5}]}
     dataset = save(tmp_path / "kinds", [row])
     found = samples.page(dataset, None, "text", columns=["d", "b", "n", "l"])
