@@ -10,6 +10,7 @@ from mistudio_ext.jobs import EventBus, JobManager
 from mistudio_ext.services.context import Context
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.extractions import ExtractionService
+from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.replies import ReplyService
 from mistudio_ext.services.system import SystemService
@@ -49,7 +50,7 @@ class Studio:
             cancel_grace_s=float(settings.engine_options.get("cancel_grace_s", 5.0)),
         )
         context = Context(settings, self.catalog, self.jobs, self.bus)
-        self.datasets = DatasetService(context)
+        self.datasets = DatasetService(context, IndexService(context))
         self.models = ModelService(context)
         self.tokenizations = TokenizationService(context)
         self.extractions = ExtractionService(

@@ -114,6 +114,38 @@ class SamplesHandler(StudioHandler):
         )
 
 
+class StatisticsHandler(StudioHandler):
+    """``datasets/{id}/statistics``."""
+
+    @allowed("read")
+    async def get(self, dataset_id: str) -> None:
+        """Return statistics by words, or with ``tokenization`` by tokens."""
+        studio = await self.studio()
+        await self.reply(
+            self.host.call(studio.datasets.statistics, dataset_id, self.text("tokenization"))
+        )
+
+
+class DetectHandler(StudioHandler):
+    """``datasets/detect``."""
+
+    @allowed("read")
+    async def post(self) -> None:
+        """Return what a file on the server's machine is; registers nothing."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.datasets.detect, self.body().get("path")))
+
+
+class PreviewHandler(StudioHandler):
+    """``tokenize-preview``."""
+
+    @allowed("read")
+    async def post(self) -> None:
+        """Tokenise a few texts at once."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.tokenizations.preview, self.body()))
+
+
 class TokenizationsHandler(StudioHandler):
     """``datasets/{id}/tokenizations``."""
 

@@ -95,6 +95,7 @@ class JobManager:
         *,
         depends_on: Iterable[str] = (),
         secrets: dict[str, str] | None = None,
+        priority: int = 0,
     ) -> JobRecord:
         """Queue a job.
 
@@ -110,6 +111,8 @@ class JobManager:
             Jobs that must be done first.
         secrets
             Environment variables for the worker that are kept in memory only.
+        priority
+            Jobs with a higher one start first.
         """
         job = JobRecord(
             id=new_id("job"),
@@ -119,6 +122,7 @@ class JobManager:
             target_name=target[2],
             params=params,
             depends_on=list(depends_on),
+            priority=priority,
             owner=self._owners.me,
         )
         if secrets:

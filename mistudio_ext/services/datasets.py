@@ -23,6 +23,7 @@ from mistudio_ext.services.context import (
     text_of,
 )
 from mistudio_ext.services.hub_ids import repo_id
+from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.spec import fingerprint
 
 KIND = "dataset.import"
@@ -40,17 +41,19 @@ _FIELDS = (
     "name",
     "max_rows",
     "token",
+    "options",
 )
 
 #: What decides which rows a dataset has.
-_CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column")
+_CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column", "options")
 
 
 class DatasetService:
     """Everything a user does with datasets."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, indexes: IndexService) -> None:
         self._context = context
+        self._indexes = indexes
         self._catalog = context.catalog.datasets
         context.jobs.register(
             JobKind(
@@ -129,6 +132,37 @@ class DatasetService:
             tokenization=tokens,
         )
 
+    def statistics(self, dataset_id: str, tokenization: str | None = None) -> Json:
+        """Return the statistics of a dataset by words, or of a tokenization by tokens."""
+        from mistudio_ext.store import statistics
+
+        record = self.ready(dataset_id)
+        folder = self._context.settings.folder
+        if tokenization is None:
+            return statistics.dataset_statistics(folder.dataset(dataset_id), record.text_column)
+        found = self._context.catalog.tokenizations.get(tokenization)
+        if found.dataset_id != dataset_id or found.state != "ready":
+            raise ConflictError(
+                "This tokenization is of another dataset, or not ready.",
+                code="tokenization_not_ready",
+                field="tokenization",
+            )
+        return statistics.tokenization_statistics(folder.tokenization(found.id))
+
+    def detect(self, path: Any) -> Json:
+        """Return what a file is: format, encoding, delimiter, columns, text column, a preview."""
+        from mistudio_ext.store.detect import detect
+
+        file = self._context.local_path(path)
+        if not file.is_file():
+            raise InvalidInputError(
+                f"'{path}' is a folder.",
+                code="not_a_file",
+                field="path",
+                hint="Choose one file in it; a folder can be added as it is.",
+            )
+        return detect(file)
+
     # -- changing ----------------------------------------------------------------------------
 
     def create(self, body: Json) -> tuple[Json, Json | None]:
@@ -195,6 +229,7 @@ class DatasetService:
                 code="in_use",
                 hint="Cancel the job or wait for it to end.",
             )
+        self._indexes.stop(dataset_id)
         folder = self._context.settings.folder
         freed, deleted = 0, []
         for tokenization in tokenizations:
@@ -232,6 +267,7 @@ class DatasetService:
                 "max_rows": request.get("max_rows"),
                 "text_column": request.get("text_column"),
                 "endpoint": self._context.settings.hub_endpoint,
+                "options": request.get("options", {}),
             }
         )
 
@@ -239,7 +275,9 @@ class DatasetService:
         known = ("splits", "columns", "text_column", "n_rows", "n_bytes", "fingerprint")
         changes = {name: result[name] for name in known}
         changes |= {name: result.get(name) for name in ("config", "revision")}
-        self._changed(job.params["dataset"], state="ready", error=None, **changes)
+        self._indexes.start(
+            self._changed(job.params["dataset"], state="ready", error=None, **changes)
+        )
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
         if self._catalog.find(id=job.params["dataset"]) is not None:
@@ -291,6 +329,8 @@ class DatasetService:
                 request[name] = _names(value, name)
         if body.get("max_rows") is not None:
             request["max_rows"] = _positive(body["max_rows"], "max_rows")
+        if body.get("options"):
+            request["options"] = _options(body["options"])
         token = text_of(body, "token")
         return request, {"HF_TOKEN": token} if token else {}
 
@@ -341,6 +381,14 @@ def _default_name(request: Json) -> str:
         return f"{name}:{request['config']}" if request.get("config") else name
     path = Path(request["path"])
     return path.name if path.is_dir() else path.name.split(".")[0]
+
+
+def _options(value: Any) -> Json:
+    """Return how a file is to be read; the worker checks the values."""
+    if not isinstance(value, dict):
+        raise InvalidInputError("options must be an object.", code="bad_option", field="options")
+    only_known(value, "format", "encoding", "delimiter", "header", "bad_rows")
+    return value
 
 
 def _names(value: Any, field: str) -> list[str]:

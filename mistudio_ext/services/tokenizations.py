@@ -116,6 +116,36 @@ class TokenizationService:
         settings = self._resolved(dataset, model, spec).to_dict()
         return self._catalog.find(identity=_identity(dataset, model, split, settings))
 
+    def preview(self, body: Json) -> Json:
+        """Tokenise a few texts at once: ``{model, texts, …settings}``.
+
+        The contexts are cut by the code that cuts them in the real run.
+        """
+        from mistudio_ext.store.preview import open_previewer
+
+        own = ("model", "texts")
+        spec = TokenizationSpec.from_dict({k: v for k, v in body.items() if k not in own})
+        name = text_of(body, "model")
+        if name is None:
+            raise InvalidInputError(
+                "A model is needed for its tokenizer.", code="model_missing", field="model"
+            )
+        model = self._context.catalog.models.get(name)
+        if model.state != "ready":
+            raise ConflictError(
+                f"'{model.name}' is not ready: it is {model.state}.",
+                code="model_not_ready",
+                field="model",
+            )
+        texts = body.get("texts")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise InvalidInputError(
+                "texts must be a list of texts.", code="bad_texts", field="texts"
+            )
+        spec = replace(spec, context=self.context_length(model, spec))
+        folder = self._context.settings.folder.model(model.id)
+        return open_previewer(folder).preview(texts, spec)
+
     def delete(self, dataset_id: str, tokenization_id: str) -> Json:
         """Delete a tokenization; refused while a job needs it."""
         record = self._of(dataset_id, tokenization_id)

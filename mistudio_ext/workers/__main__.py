@@ -23,6 +23,7 @@ from mistudio_ext.workers.reporter import FileReporter
 #: Kind of job -> module with ``run(spec, report) -> result``.
 KINDS: dict[str, str] = {
     "dataset.import": "mistudio_ext.workers.import_dataset",
+    "index": "mistudio_ext.workers.index",
     "model.import": "mistudio_ext.workers.import_model",
     "tokenize": "mistudio_ext.workers.tokenize",
     "extract": "mistudio_ext.workers.extract",

@@ -35,6 +35,21 @@ async def test_story(api: Api, jp_ws_fetch: Any) -> None:
     assert page["total"] == 5400
     assert all(s["text"] for s in page["samples"])
 
+    found = await api("GET", f"datasets/{dataset['id']}/samples", q='"clock tower" AND NOT market')
+    assert 0 < found["total"] < 5400
+    first = found["samples"][0]
+    start, end = first["highlights"][0]
+    assert first["text"][start:end].lower() in ("clock tower", "clock", "tower")
+    statistics = await api("GET", f"datasets/{dataset['id']}/statistics")
+    assert statistics["n_samples"] == 6000
+    preview = await api(
+        "POST", "tokenize-preview", {"model": model["id"], "texts": ["A clock."], "context": 8}
+    )
+    assert preview["contexts"][0]["tokens"][0]["special"]
+    assert "".join(t["text"] for t in preview["contexts"][0]["tokens"][1:]) == "A clock."
+    detected = await api("POST", "datasets/detect", {"path": dataset["source_path"]}, expect=400)
+    assert detected["field"] == "path"
+
     architecture = await api("GET", f"models/{model['id']}/architecture")
     assert architecture["n_layers"] == model["n_layers"] == 6
     assert "blocks.1.hook_resid_post" in {h["name"] for h in architecture["hooks"]}

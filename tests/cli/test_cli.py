@@ -93,7 +93,7 @@ def test_interrupted_and_called_again(tmp_path: Path, how: signal.Signals) -> No
     """Ctrl-C or kill -9 in the middle: the next call goes on and ends with the same bytes."""
     data, whole = tmp_path / "data", tmp_path / "whole"
     asked = ("extract", "--model", "sample-model", "--dataset", "sample-stories", "--json")
-    asked += ("--layers", "5", "--max-samples", "500", "--name", "long")
+    asked += ("--layers", "5", "--max-samples", "200", "--name", "long")
     command = [sys.executable, "-m", "mistudio_ext.cli", *asked, "--data-dir", str(data)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_tokens(data, process)

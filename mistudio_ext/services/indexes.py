@@ -1,0 +1,60 @@
+"""The full-text index of a dataset, made in the background when the dataset is ready."""
+
+from __future__ import annotations
+
+from mistudio_ext.catalog import DatasetRecord, JobRecord
+from mistudio_ext.jobs import JobKind
+from mistudio_ext.services.context import Context, Json
+
+KIND = "index"
+
+#: Behind everything that a user waits for: a search works without the index, only slower.
+PRIORITY = -1
+
+
+class IndexService:
+    """Starts the jobs that index datasets; search itself is the datasets' business."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        context.jobs.register(
+            JobKind(
+                KIND,
+                prepare=self._prepare,
+                finish=lambda _job, _result: None,
+                fail=lambda _job, _state, _error: None,
+                restart=lambda _job: None,
+                environment=context.worker_environment,
+                limit=1,
+            )
+        )
+
+    def start(self, dataset: DatasetRecord) -> None:
+        """Index a dataset that has text."""
+        if dataset.text_column is not None:
+            self._context.jobs.submit(
+                KIND,
+                ("dataset", dataset.id, dataset.name),
+                {"dataset": dataset.id},
+                priority=PRIORITY,
+            )
+
+    def stop(self, dataset_id: str) -> None:
+        """End the indexing of a dataset that is about to be deleted."""
+        jobs = self._context.jobs
+        for job in jobs.all(kind=KIND, target_id=dataset_id, state=("queued", "running")):
+            jobs.cancel(job.id)
+            while jobs.wait(job.id).state in ("queued", "running"):
+                pass
+
+    def _prepare(self, job: JobRecord) -> Json:
+        dataset = self._context.catalog.datasets.get(job.params["dataset"])
+        return self._context.worker_spec(
+            dataset={
+                "id": dataset.id,
+                "path": str(self._context.settings.folder.dataset(dataset.id)),
+                "text_column": dataset.text_column,
+                "fingerprint": dataset.fingerprint,
+                "splits": None,
+            }
+        )
