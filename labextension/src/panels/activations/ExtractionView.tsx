@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, compact, duration, integer, shape, when } from '../lib/format';
 import { contract } from '../lib/hooks';
@@ -31,7 +32,8 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
   const { store } = usePanel();
   const [asking, setAsking] = useState(false);
   const job = store.jobs.get(extraction.job_id);
-  const active = extraction.state === 'queued' || extraction.state === 'running';
+  const state = stateOf(extraction, job);
+  const active = state === 'queued' || state === 'running';
   // The state is part of the key: shapes and statistics are written when it changes.
   const manifest = useFetch(`${extraction.id}/${extraction.state}`, signal =>
     store.api.manifest(extraction.id, signal)
@@ -43,15 +45,10 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
     store.extractions.remove(extraction.id);
     onBack?.();
   });
-  const error = extraction.error ?? (active ? null : (job?.error ?? null));
+  const error = problemOf(extraction, job);
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-extraction">
-      <DetailHead
-        name={extraction.name}
-        state={extraction.state}
-        onBack={onBack}
-        takesFocus={takesFocus}
-      >
+      <DetailHead name={extraction.name} state={state} onBack={onBack} takesFocus={takesFocus}>
         <Button
           kind="quiet"
           icon="trash"

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { HookChooser } from '../architecture/HookChooser';
 import { usePanel } from '../context';
 import { contract } from '../lib/hooks';
@@ -8,9 +8,10 @@ import type { Form } from '../lib/selection';
 import { t } from '../messages';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
-import { copyText, useAction } from '../ui/hooks';
+import { useAction } from '../ui/hooks';
 import { Section } from '../ui/Section';
 import { TableState } from '../ui/TableState';
+import { CopyPython } from './CopyPython';
 import { EstimateView, summary } from './EstimateView';
 import { DatasetPicker, ModelPicker } from './Pickers';
 import { RunCard } from './RunCard';
@@ -114,13 +115,22 @@ export function ExtractionPanel() {
     setLatest(extraction.id);
     setGuided('off');
   });
-  useEffect(start.clear, [estimate.key]);
+  // What was wrong with another request says nothing about this one.
+  useEffect(start.clear, [JSON.stringify(request)]);
 
-  const error = start.error ?? estimate.error;
-  const errorAt = (...fields: string[]): string | null =>
-    error?.field && fields.includes(error.field)
-      ? [error.message, error.hint].filter(Boolean).join(' ')
-      : null;
+  const errors = [start.error, estimate.error].filter(error => error !== null);
+  const errorAt = (...fields: string[]): string | null => {
+    const error = errors.find(each => each.field && fields.includes(each.field));
+    return error ? [error.message, error.hint].filter(Boolean).join(' ') : null;
+  };
+  const atNoField = errors.find(each => !each.field || !FIELDS.includes(each.field));
+  const panel = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // The field may be far from the button that was pressed.
+    if (start.error?.field) {
+      panel.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus();
+    }
+  }, [start.error]);
   const needs = missing(form);
   const empty =
     store.datasets.loaded.value &&
@@ -145,7 +155,7 @@ export function ExtractionPanel() {
   );
 
   return (
-    <div class="jp-mistudio-panel" data-testid="mistudio-extract">
+    <div class="jp-mistudio-panel" data-testid="mistudio-extract" ref={panel}>
       {/* Behind a tab of the same name a heading would say nothing new. */}
       <h2 class={host.open ? 'jp-mistudio-hidden' : undefined}>{t('extract.title')}</h2>
       <TableState table={store.datasets}>
@@ -212,9 +222,11 @@ export function ExtractionPanel() {
           </Section>
         )}
         <div class="jp-mistudio-start">
-          {error && !(error.field && FIELDS.includes(error.field)) && <ErrorNote error={error} />}
+          {atNoField && <ErrorNote error={atNoField} />}
           <div class="jp-mistudio-summary" role="status">
-            {needs.length > 0 ? needs.join(' ') : summary(estimate.value)}
+            {needs.length > 0
+              ? needs.join(' ')
+              : (errors.find(each => each !== atNoField)?.message ?? summary(estimate.value))}
           </div>
           <div class="jp-mistudio-actions">
             <Button
@@ -232,35 +244,5 @@ export function ExtractionPanel() {
         </div>
       </TableState>
     </div>
-  );
-}
-
-/** The same choice as code. Where the clipboard is closed the code is shown instead. */
-function CopyPython({ code }: { code: string | null }) {
-  const [state, setState] = useState<'idle' | 'copied' | 'shown'>('idle');
-  useEffect(() => setState('idle'), [code]);
-  return (
-    <>
-      <Button
-        icon={state === 'copied' ? 'check' : 'copy'}
-        disabled={code === null}
-        onClick={() => {
-          if (code !== null) {
-            void copyText(code).then(done => setState(done ? 'copied' : 'shown'));
-          }
-        }}
-      >
-        {t('extract.copyPython')}
-      </Button>
-      <span class={state === 'shown' ? 'jp-mistudio-hint' : 'jp-mistudio-hidden'} role="status">
-        {state === 'copied' && t('action.copied')}
-        {state === 'shown' && t('extract.copyFailed')}
-      </span>
-      {state === 'shown' && (
-        <pre class="jp-mistudio-code" tabIndex={0}>
-          {code}
-        </pre>
-      )}
-    </>
   );
 }

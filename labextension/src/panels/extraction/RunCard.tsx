@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { SendToKernel } from '../activations/SendToKernel';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, integer } from '../lib/format';
 import { count, t } from '../messages';
@@ -18,15 +19,16 @@ interface Props {
 /** An extraction that runs or has just run, with what one wants to do next. */
 export function RunCard({ extraction, shown }: Props) {
   const { store, host } = usePanel();
+  const job = store.jobs.get(extraction.job_id);
+  const state = stateOf(extraction, job);
+  const active = state === 'queued' || state === 'running';
   const card = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (shown) {
       card.current?.scrollIntoView({ block: 'nearest' });
     }
-  }, [shown]);
-  const job = store.jobs.get(extraction.job_id);
-  const active = extraction.state === 'queued' || extraction.state === 'running';
-  const error = extraction.error ?? (active ? null : (job?.error ?? null));
+  }, [shown, state]);
+  const error = problemOf(extraction, job);
   const size = [
     extraction.n_tokens ? count(extraction.n_tokens, 'token', integer(extraction.n_tokens)) : '',
     extraction.bytes ? bytes(extraction.bytes) : ''
@@ -39,7 +41,7 @@ export function RunCard({ extraction, shown }: Props) {
       aria-label={extraction.name}
       data-testid={`mistudio-run-${extraction.id}`}
       data-extraction={extraction.id}
-      data-state={extraction.state}
+      data-state={state}
     >
       <div class="jp-mistudio-row-head">
         {host.open ? (
@@ -55,7 +57,7 @@ export function RunCard({ extraction, shown }: Props) {
           <span class="jp-mistudio-row-name">{extraction.name}</span>
         )}
         <span role="status">
-          <Pill state={extraction.state} />
+          <Pill state={state} />
         </span>
       </div>
       {job && active ? (

@@ -5,7 +5,7 @@ import { usePanel } from '../context';
 import type { Estimate, ExtractionRequest } from '../types';
 
 /** Long enough to swallow typing, short enough to feel immediate. */
-const DELAY_MS = 60;
+const DELAY_MS = 25;
 
 interface State {
   key: string | null;

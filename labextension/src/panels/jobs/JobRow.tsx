@@ -8,6 +8,7 @@ import { useUid } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
 import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
+import { problemOf } from './problem';
 import { LogView } from './LogView';
 
 /** One job: what it does, how far it is, its log, and what can be done about it. */
@@ -17,6 +18,7 @@ export function JobRow({ job }: { job: Job }) {
   const active = job.state === 'queued' || job.state === 'running';
   const name = job.target?.name ?? job.id;
   const kind = tData('jobs.kind', job.kind);
+  const problem = problemOf(job);
   const took = secondsBetween(job.started_at, job.ended_at);
   return (
     <li
@@ -35,7 +37,7 @@ export function JobRow({ job }: { job: Job }) {
       {job.warnings?.map(warning => (
         <WarningNote key={warning.code} message={warning.message} />
       ))}
-      {job.error && <ErrorNote error={job.error} />}
+      {problem && <ErrorNote error={problem} />}
       <div class="jp-mistudio-row-foot">
         <div class="jp-mistudio-row-meta">
           {!active && when(job.ended_at ?? job.created_at)}

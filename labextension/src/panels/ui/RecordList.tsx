@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes } from '../lib/format';
 import { t } from '../messages';
@@ -72,10 +73,8 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
   });
   const job = store.jobs.get(record.job_id);
   const active = job?.state === 'queued' || job?.state === 'running';
-  const problem = record.error ?? (record.state === 'failed' ? (job?.error ?? null) : null);
+  const problem = problemOf(record, job);
   const canOpen = props.canOpen?.(record) ?? true;
-  const shownState =
-    record.state === 'pending' && job?.state === 'queued' ? 'queued' : record.state;
   return (
     <li class="jp-mistudio-row" data-testid={`mistudio-row-${record.name}`}>
       <div class="jp-mistudio-row-head">
@@ -92,7 +91,7 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
         ) : (
           <span class="jp-mistudio-row-name">{record.name}</span>
         )}
-        <Pill state={shownState} />
+        <Pill state={stateOf(record, job)} />
         {props.actions?.(record)}
         <Button
           kind="quiet"
@@ -104,7 +103,7 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
       <div class="jp-mistudio-row-meta">{props.meta(record)}</div>
       {job && active && <JobProgress job={job} label={record.name} />}
       {problem && <ErrorNote error={problem} />}
-      {(active || record.state === 'failed') && (
+      {(active || !['ready', 'done'].includes(record.state)) && (
         <div class="jp-mistudio-actions">
           <JobControls job={job} />
         </div>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { useUid } from './hooks';
 import { Icon } from './Icon';
 
@@ -32,6 +32,12 @@ interface DisclosureProps extends Props {
 export function Disclosure({ title, aside, open = false, children }: DisclosureProps) {
   const id = useUid('disclosure');
   const [shown, setShown] = useState(open);
+  useEffect(() => {
+    // An error inside must not stay folded away.
+    if (open) {
+      setShown(true);
+    }
+  }, [open]);
   return (
     <section class="jp-mistudio-section jp-mistudio-disclosure">
       <h3>

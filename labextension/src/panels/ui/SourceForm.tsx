@@ -114,8 +114,7 @@ export function SourceForm(props: Props) {
         />
       )}
       {props.children}
-      {/* Opened anew for an error that would otherwise stay hidden. */}
-      <Disclosure key={folded.join()} title={t('field.more')} open={folded.length > 0}>
+      <Disclosure title={t('field.more')} open={folded.length > 0}>
         <div class="jp-mistudio-fields">{props.more}</div>
       </Disclosure>
       {form.error && !(form.error.field && known.includes(form.error.field)) && (
