@@ -8,7 +8,9 @@ One command, one table::
 
 Every round runs every method on the same tokens, one after the other; the table shows medians
 over the rounds, and the share of the bare forward pass of the same round. Real tokens are
-counted, never padding. Three layers times three hook points go to disk as float16.
+counted, never padding. CPU time stands beside the time on the clock because it tells the cost
+even on a machine that others use at the same time; miStudio's includes mapping and checking
+the model. Three layers times three hook points go to disk as float16.
 
 Methods
     bare          the base model on miStudio's own batches, to the same depth; nothing is kept
@@ -118,11 +120,11 @@ class Case:
 
 @dataclass
 class Result:
-    """Seconds of one run and its peak memory in MB beyond what was there before."""
+    """Per round: seconds, CPU seconds, and peak memory in MB beyond what was there before."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
 
 
 class Peak:
@@ -263,21 +265,9 @@ def hidden_states(case: Case, out: Path) -> float:
 
 
 def transformer_lens(case: Case, out: Path) -> float:
-    from transformer_lens import HookedTransformer
-
-    lens = _LENSES.get(case.shape)
-    if lens is None:
-        if case.shape != "gpt2":
-            raise NotImplementedError("only GPT-2 can be converted without the Hub")
-        lens = HookedTransformer.from_pretrained_no_processing(
-            "gpt2",
-            hf_model=case.loaded.model,
-            tokenizer=None,
-            device=str(case.device),
-            fold_ln=False,
-        )
-        _LENSES[case.shape] = lens
-    wanted = set(case.hooks)
+    if case.shape not in _LENSES:
+        _LENSES[case.shape] = hooked_transformer(case)
+    lens, wanted = _LENSES[case.shape], set(case.hooks)
     began = time.perf_counter()
     with torch.inference_mode():
         for number, (ids, lengths) in enumerate(case.in_order()):
@@ -290,6 +280,59 @@ def transformer_lens(case: Case, out: Path) -> float:
             for name in case.hooks:
                 np.save(out / f"{name}.{number}.npy", cache[name].half().cpu()[mask].numpy())
     return time.perf_counter() - began
+
+
+def hooked_transformer(case: Case) -> Any:
+    """Return TransformerLens's own model (version 3 or before) with the same weights."""
+    import warnings
+
+    import transformer_lens as lens
+    from transformer_lens.pretrained import weight_conversions
+
+    config, llama = case.loaded.model.config, case.shape != "gpt2"
+    heads = config.num_attention_heads
+    facts: dict[str, Any] = {
+        "original_architecture": type(case.loaded.model).__name__,
+        "act_fn": "silu" if llama else "gelu_new",
+        "d_mlp": config.intermediate_size if llama else 4 * config.hidden_size,
+        "normalization_type": "RMS" if llama else "LN",
+        "eps": config.rms_norm_eps if llama else config.layer_norm_epsilon,
+    }
+    if llama:
+        facts |= {
+            "positional_embedding_type": "rotary",
+            "rotary_adjacent_pairs": False,
+            "rotary_dim": config.hidden_size // heads,
+            "gated_mlp": True,
+            "final_rms": True,
+            "n_key_value_heads": config.num_key_value_heads,
+        }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        hooked_config = lens.HookedTransformerConfig(
+            n_layers=config.num_hidden_layers,
+            d_model=config.hidden_size,
+            n_ctx=1024,
+            d_head=config.hidden_size // heads,
+            n_heads=heads,
+            d_vocab=config.vocab_size,
+            seed=0,
+            dtype=torch.float32,
+            device=str(case.device),
+            **facts,
+        )
+        convert = weight_conversions.convert_llama_weights
+        if not llama:
+            convert = weight_conversions.convert_gpt2_weights
+        found = lens.HookedTransformer(hooked_config)
+        found.load_and_process_state_dict(
+            convert(case.loaded.model, hooked_config),
+            fold_ln=False,
+            center_writing_weights=False,
+            center_unembed=False,
+            fold_value_biases=False,
+        )
+    return found.eval()
 
 
 _LENSES: dict[str, Any] = {}
@@ -376,7 +419,9 @@ def run_case(case: Case, rounds: int, wanted: list[str]) -> dict[str, Result]:
             with tempfile.TemporaryDirectory(dir=case.folder) as out:
                 try:
                     with Peak() as peak:
+                        before = time.process_time()
                         seconds = METHODS[name][0](case, Path(out))
+                        cpu = time.process_time() - before
                 except (ImportError, NotImplementedError) as error:
                     print(f"{name} left out: {error}", file=sys.stderr)
                     skipped.add(name)
@@ -384,6 +429,7 @@ def run_case(case: Case, rounds: int, wanted: list[str]) -> dict[str, Result]:
             if number:
                 result = results.setdefault(name, Result())
                 result.seconds.append(seconds)
+                result.cpu.append(cpu)
                 result.peaks.append(peak.megabytes)
     return results
 
@@ -447,19 +493,23 @@ def main() -> int:
         print(json.dumps({"machine": machine(device), "rows": rows}))
         return 0
     print(f"\n{machine(device)}, torch {torch.__version__}, medians of {rounds} paired rounds\n")
-    print("| model | samples | method | tokens/s | of bare | peak MB |")
-    print("|---|---|---|---:|---:|---:|")
+    print("| model | samples | method | tokens/s | of bare | of bare, CPU time | peak MB |")
+    print("|---|---|---|---:|---:|---:|---:|")
     for row in rows:
         print(
             f"| {row['model']} | {row['samples']} | {row['method']} | {row['tokens_per_s']:,.0f} "
-            f"| {row['of_bare']:.2f} | {row['peak_mb']:.0f} |"
+            f"| {row['of_bare']:.2f} | {row['of_bare_cpu']:.2f} | {row['peak_mb']:.0f} |"
         )
     return 0
 
 
 def table_rows(case: Case, results: dict[str, Result]) -> list[dict[str, Any]]:
     count = int(case.offsets[-1])
-    base = results["bare"].seconds
+    base = results["bare"]
+
+    def share(mine: list[float], bare: list[float]) -> float:
+        return statistics.median(b / m for b, m in zip(bare, mine, strict=True))
+
     return [
         {
             "model": case.shape,
