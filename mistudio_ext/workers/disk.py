@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mistudio_ext.errors import NoSpaceError
+from mistudio_ext.store.leftovers import claimed
 
 #: Bytes between two looks at the free space while writing.
 _WATCH_BYTES = 64 << 20
@@ -63,7 +64,8 @@ class DiskGuard:
 def making(temporary: Path, destination: Path) -> Iterator[Path]:
     """Make a folder beside its place and move it there when it is complete.
 
-    Whatever goes wrong, nothing half-made is left at either place.
+    Whatever goes wrong, nothing half-made is left at either place; what a killed
+    process leaves is removed by the next one.
 
     Parameters
     ----------
@@ -72,27 +74,12 @@ def making(temporary: Path, destination: Path) -> Iterator[Path]:
     destination
         Where it belongs; what lies there is replaced.
     """
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with claimed(temporary):
         yield temporary
         if destination.exists():
             shutil.rmtree(destination)
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary.rename(destination)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that is gone afterwards."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def checksum(path: Path) -> str:

@@ -3,7 +3,9 @@
 ``huggingface_hub`` starts a file again when its process was killed, and does
 not check what arrived. Here a file goes on where it broke off, by an HTTP
 Range request, also in a new process; its hash is compared with the Hub's; and
-it is put where ``hf_hub_download`` finds it.
+it is put where ``hf_hub_download`` finds it. What has arrived of a file stays
+in the cache (``*.mistudio.incomplete``) when a job fails or is cancelled, and
+the next job that wants the file goes on with it.
 """
 
 from __future__ import annotations

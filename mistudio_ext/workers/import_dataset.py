@@ -12,9 +12,10 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
+from mistudio_ext.store.leftovers import claimed
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
-from mistudio_ext.workers.disk import DiskGuard, human, making, scratch_folder
+from mistudio_ext.workers.disk import DiskGuard, human, making
 from mistudio_ext.workers.mend import mend
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     temporary = DataFolder(Path(spec["data_dir"])).temporary
     report.phase("reading", f"Looking at {request.name}")
     with (
-        scratch_folder(temporary / f"{request.id}-scratch") as scratch,
+        claimed(temporary / f"{request.id}-scratch") as scratch,
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, reserve, report)

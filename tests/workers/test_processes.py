@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mistudio_ext.store.arrow import open_split
+from mistudio_ext.store.leftovers import claimed, sweep
 from tests.hubsim import HubSim
 from tests.hubsim.repositories import documents, write_lines
 from tests.workers.recorder import leftovers
@@ -114,12 +115,31 @@ def test_an_import_that_was_killed_can_be_done_again(
     job.process.send_signal(signal.SIGKILL)
     job.process.wait(10)
     assert not (data_dir / "datasets").exists()
+    assert made(data_dir)
+    assert sweep(data_dir / "tmp") == ["ds_1", "ds_1-scratch"]
+    assert made(data_dir) == []
     again = start(source="path", source_path=str(tmp_path / "in.jsonl"))
     outcome = again.result()
     assert outcome["state"] == "done", outcome
     assert outcome["result"]["n_rows"] == 60_000
     assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 60_000
     assert all(name.startswith("datasets/ds_1/") for name in made(data_dir))
+
+
+def test_what_a_living_process_works_on_is_not_swept(
+    hub: HubSim, data_dir: Path, start: Callable[..., Job]
+) -> None:
+    hub.fail("throttle", match="_cdn", rate=1_000_000)
+    job = start(source="hub", repo_id="demo/big")
+    job.wait_for(lambda event: event.get("unit") == "bytes")
+    assert sweep(data_dir / "tmp") == []
+    assert (data_dir / "tmp/ds_1").is_dir()
+    job.process.kill()
+    job.process.wait(10)
+    with claimed(data_dir / "tmp/ds_2"):
+        assert [p.name for p in (data_dir / "tmp").iterdir()] != []
+        assert not (data_dir / "tmp/ds_1").exists()
+    assert list((data_dir / "tmp").iterdir()) == []
 
 
 def test_cancelling_a_process_leaves_nothing(
