@@ -1,77 +1,26 @@
 /** What the server has, kept up to date: tables of records as signals. */
 
-import { batch, computed, signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import { toApiError } from './api';
 import type { Api, ApiError } from './api';
+import { Table } from './table';
+import type { Row } from './table';
 import type { ConnectionState, EventStream, ServerEvent } from './events';
-import type { Architecture, Dataset, Extraction, Job, Model, System } from './types';
+import type {
+  Architecture,
+  Dataset,
+  DatasetRequest,
+  Extraction,
+  ExtractionRequest,
+  Job,
+  Model,
+  ModelRequest,
+  System
+} from './types';
 
-interface Row {
-  id: string;
-  created_at: string;
-}
-
-/** Records of one kind, by id. */
-export class Table<T extends Row> {
-  readonly records = signal<ReadonlyMap<string, T>>(new Map());
-  readonly loaded = signal(false);
-  readonly error = signal<ApiError | null>(null);
-  /** Newest first. */
-  readonly list = computed(() =>
-    [...this.records.value.values()].sort(
-      (a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id)
-    )
-  );
-  private clock = 0;
-  private readonly touched = new Map<string, number>();
-
-  get(id: string | null | undefined): T | undefined {
-    return id ? this.records.value.get(id) : undefined;
-  }
-
-  upsert(record: T): void {
-    this.touched.set(record.id, ++this.clock);
-    const next = new Map(this.records.peek());
-    next.set(record.id, record);
-    this.records.value = next;
-  }
-
-  remove(id: string): void {
-    this.touched.set(id, ++this.clock);
-    if (this.records.peek().has(id)) {
-      const next = new Map(this.records.peek());
-      next.delete(id);
-      this.records.value = next;
-    }
-  }
-
-  /** A list that arrives late must not undo events that came while it was on its way. */
-  async load(fetchList: () => Promise<T[]>): Promise<void> {
-    const start = this.clock;
-    try {
-      const list = await fetchList();
-      const next = new Map(list.map(record => [record.id, record]));
-      for (const [id, at] of this.touched) {
-        if (at > start) {
-          const newer = this.records.peek().get(id);
-          if (newer) {
-            next.set(id, newer);
-          } else {
-            next.delete(id);
-          }
-        }
-      }
-      batch(() => {
-        this.records.value = next;
-        this.loaded.value = true;
-        this.error.value = null;
-      });
-    } catch (error) {
-      this.error.value = toApiError(error);
-    }
-  }
-}
+/** How many runs of a page stay in view after their end. */
+const KEPT_IN_VIEW = 3;
 
 interface Loaded<T> {
   value: T | null;
@@ -85,7 +34,7 @@ export class Store {
   readonly jobs = new Table<Job>();
   readonly system = signal<System | null>(null);
   readonly connection = signal<ConnectionState>('connecting');
-  /** Extractions asked for on this page, newest first: they stay in view when they are done. */
+  /** Extractions asked for on this page, newest first. */
   readonly started = signal<readonly string[]>([]);
   readonly activeJobs = computed(() =>
     this.jobs.list.value.filter(job => job.state === 'queued' || job.state === 'running')
@@ -213,6 +162,51 @@ export class Store {
       job: this.jobs
     };
     return (tables[type] as Table<Row> | undefined) ?? null;
+  }
+
+  // -- what people do: the answer's records are in the tables when these return
+
+  async addDataset(body: DatasetRequest): Promise<Dataset> {
+    const [datasets, jobs] = [this.datasets.now, this.jobs.now];
+    const { dataset, job } = await this.api.addDataset(body);
+    this.datasets.absorb(dataset, datasets);
+    this.jobs.absorb(job, jobs);
+    return dataset;
+  }
+
+  async addModel(body: ModelRequest): Promise<Model> {
+    const [models, jobs] = [this.models.now, this.jobs.now];
+    const { model, job } = await this.api.addModel(body);
+    this.models.absorb(model, models);
+    this.jobs.absorb(job, jobs);
+    return model;
+  }
+
+  async extract(body: ExtractionRequest): Promise<Extraction> {
+    const [extractions, jobs] = [this.extractions.now, this.jobs.now];
+    const { extraction, job } = await this.api.extract(body);
+    this.extractions.absorb(extraction, extractions);
+    this.jobs.absorb(job, jobs);
+    const before = this.started.peek().filter(id => id !== extraction.id);
+    this.started.value = [extraction.id, ...before].slice(0, KEPT_IN_VIEW);
+    return extraction;
+  }
+
+  async cancel(job: string): Promise<void> {
+    const asked = this.jobs.now;
+    this.jobs.absorb((await this.api.cancel(job)).job, asked);
+  }
+
+  async retry(job: string): Promise<void> {
+    const asked = this.jobs.now;
+    this.jobs.absorb((await this.api.retry(job)).job, asked);
+  }
+
+  /** Deletes; returns the bytes that this freed. */
+  async remove(noun: 'datasets' | 'models' | 'extractions', id: string): Promise<number> {
+    const answer = await this.api.remove(noun, id);
+    this[noun].remove(id);
+    return answer.freed_bytes ?? 0;
   }
 
   /** A ready model's architecture, read once. */

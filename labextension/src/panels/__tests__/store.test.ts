@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Api, ApiError } from '../api';
 import type { EventListener, EventStream } from '../events';
-import { Store, Table } from '../store';
+import { Store } from '../store';
+import { Table } from '../table';
 import type { Job } from '../types';
 
 interface Row {
@@ -35,6 +36,19 @@ describe('table', () => {
     await loading;
     expect([...table.records.value.keys()].sort()).toEqual(['a', 'c']);
     expect(table.get('a')?.state).toBe('done');
+  });
+
+  it('takes an answer unless an event was newer', () => {
+    const table = new Table<Row>();
+    const asked = table.now;
+    table.upsert(row('a', 'running'));
+    table.absorb(row('a', 'queued'), asked);
+    expect(table.get('a')?.state).toBe('running');
+    table.absorb(row('a', 'done'), table.now);
+    expect(table.get('a')?.state).toBe('done');
+    table.absorb(row('b'), asked);
+    expect(table.get('b')).toBeDefined();
+    table.absorb(null, table.now);
   });
 
   it('keeps what it has when a list cannot be read', async () => {

@@ -41,8 +41,7 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
   const arrays = Object.entries(manifest.value?.files ?? {});
   const rows = statisticsRows(arrays.map(([, file]) => file));
   const remove = useAction(async () => {
-    await store.api.remove('extractions', extraction.id);
-    store.extractions.remove(extraction.id);
+    await store.remove('extractions', extraction.id);
     onBack?.();
   });
   const error = problemOf(extraction, job);

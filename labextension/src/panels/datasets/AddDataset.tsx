@@ -24,12 +24,7 @@ export function AddDataset({ onAdded, onClose }: Props) {
     if (maxRows !== null) {
       body.max_rows = maxRows;
     }
-    const { dataset, job } = await store.api.addDataset(body);
-    store.datasets.upsert(dataset);
-    if (job) {
-      store.jobs.upsert(job);
-    }
-    onAdded(dataset);
+    onAdded(await store.addDataset(body));
   });
   const hub = form.source === 'hub';
   return (

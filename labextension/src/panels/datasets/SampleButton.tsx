@@ -7,13 +7,8 @@ import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
 
 /** Registers the bundled dataset; if it is there already, gives it back. */
-export async function addSampleDataset(store: Store): Promise<Dataset> {
-  const { dataset, job } = await store.api.addDataset({ source: 'sample' });
-  store.datasets.upsert(dataset);
-  if (job) {
-    store.jobs.upsert(job);
-  }
-  return dataset;
+export function addSampleDataset(store: Store): Promise<Dataset> {
+  return store.addDataset({ source: 'sample' });
 }
 
 interface Props {

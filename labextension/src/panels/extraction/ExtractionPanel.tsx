@@ -37,9 +37,6 @@ const FIELDS = [
   'name'
 ];
 
-/** How many runs of this page stay in view after their end. */
-const SHOWN_RUNS = 3;
-
 /** Everything that is left to do before an extraction can start. */
 function missing(form: Form): string[] {
   const needs: string[] = [];
@@ -104,14 +101,8 @@ export function ExtractionPanel() {
     if (!request) {
       return;
     }
-    const { extraction, job } = await store.api.extract(request);
-    store.extractions.upsert(extraction);
-    if (job) {
-      store.jobs.upsert(job);
-    }
+    const extraction = await store.extract(request);
     setExisted(extraction.state === 'done');
-    const before = store.started.peek().filter(id => id !== extraction.id);
-    store.started.value = [extraction.id, ...before].slice(0, SHOWN_RUNS);
     setLatest(extraction.id);
     setGuided('off');
   });

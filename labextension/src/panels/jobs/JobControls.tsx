@@ -14,10 +14,8 @@ interface Props {
 /** "Cancel" while a job is queued or runs, "Retry" when it did not get to its end. */
 export function JobControls({ job, name }: Props) {
   const { store } = usePanel();
-  const cancel = useAction(async (id: string) =>
-    store.jobs.upsert((await store.api.cancel(id)).job)
-  );
-  const retry = useAction(async (id: string) => store.jobs.upsert((await store.api.retry(id)).job));
+  const cancel = useAction((id: string) => store.cancel(id));
+  const retry = useAction((id: string) => store.retry(id));
   if (!job) {
     return null;
   }

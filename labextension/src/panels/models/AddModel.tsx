@@ -22,12 +22,7 @@ export function AddModel({ onAdded, onClose }: Props) {
   const [format, setFormat] = useState('fp32');
   const form = useSourceForm(KEYS, async (source, values) => {
     const body: ModelRequest = { source, format, ...values };
-    const { model, job } = await store.api.addModel(body);
-    store.models.upsert(model);
-    if (job) {
-      store.jobs.upsert(job);
-    }
-    onAdded(model);
+    onAdded(await store.addModel(body));
   });
   const hub = form.source === 'hub';
   return (

@@ -7,13 +7,8 @@ import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
 
 /** Registers the bundled model; if it is there already, gives it back. */
-export async function addSampleModel(store: Store): Promise<Model> {
-  const { model, job } = await store.api.addModel({ source: 'sample' });
-  store.models.upsert(model);
-  if (job) {
-    store.jobs.upsert(job);
-  }
-  return model;
+export function addSampleModel(store: Store): Promise<Model> {
+  return store.addModel({ source: 'sample' });
 }
 
 interface Props {

@@ -64,12 +64,10 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
     }
   }, []);
   const remove = useAction(async () => {
-    const answer = await store.api.remove(noun, record.id);
-    setAsking(false);
-    if (answer.freed_bytes) {
-      props.onFreed(t('freed.bytes', { bytes: bytes(answer.freed_bytes) }));
+    const freed = await store.remove(noun, record.id);
+    if (freed > 0) {
+      props.onFreed(t('freed.bytes', { bytes: bytes(freed) }));
     }
-    store[noun].remove(record.id);
   });
   const job = store.jobs.get(record.job_id);
   const active = job?.state === 'queued' || job?.state === 'running';

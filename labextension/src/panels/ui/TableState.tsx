@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { usePanel } from '../context';
 import { t } from '../messages';
-import type { Table } from '../store';
+import type { Table } from '../table';
 import { ErrorNote } from './ErrorNote';
 
 interface Props {
