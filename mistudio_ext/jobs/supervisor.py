@@ -104,6 +104,8 @@ class Supervisor:
 
     def wake(self) -> None:
         """Look at the queue now."""
+        if self._stopping and not self._thread.is_alive():
+            return
         try:
             os.write(self._wake_write, b"x")
         except BlockingIOError:

@@ -1,0 +1,74 @@
+"""From repository ids to activations, over a loopback Hub, gated repositories included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mistudio_ext.activations.handle import Activations
+from mistudio_ext.studio import Studio
+from tests.hubsim import HubSim, hub, hub_root
+from tests.services.conftest import wait
+
+__all__ = ["hub", "hub_root"]
+
+
+def test_one_request_fetches_and_extracts(new_studio: Callable[..., Studio], hub: HubSim) -> None:
+    """Dataset and model are named by their repositories; everything follows from that."""
+    studio = new_studio(hub_endpoint=hub.url)
+    body = {"model": "demo/stories", "dataset": "demo/plain", "layers": "0", "name": "from-hub"}
+    extraction, job, started = studio.extractions.create(body)
+    assert started
+    ended = wait(studio, job)
+    assert ended["state"] == "done", ended
+    acts = Activations(studio.extractions.get(extraction["id"])["path"])
+    assert acts[acts.hooks[0]].shape[0] == acts.total
+    assert acts.manifest["spec"]["repo_id"] == "demo/stories"
+    assert len(acts.manifest["spec"]["revision"]) == 40
+    assert acts.sample(0).text
+    downloaded = len(hub.calls("GET .*_cdn"))
+    again, nothing, _ = studio.extractions.create(body)
+    assert (again["id"], nothing) == (extraction["id"], None)
+    assert len(hub.calls("GET .*_cdn")) == downloaded
+
+
+def test_gated_until_the_token_comes(
+    new_studio: Callable[..., Studio], hub: HubSim, tmp_path: Path
+) -> None:
+    """Without access the job says so; with a token the same request goes on; it is kept nowhere."""
+    studio = new_studio(hub_endpoint=hub.url)
+    body = {"source": "hub", "repo_id": "demo/gated"}
+    dataset, job = studio.datasets.create(body)
+    ended = wait(studio, job)
+    assert ended["state"] == "failed"
+    assert ended["error"]["code"] == "gated"
+    assert ended["error"]["hint"]
+    same, job = studio.datasets.create({**body, "token": "hf_alice"})
+    assert same["id"] == dataset["id"]
+    assert wait(studio, job)["state"] == "done"
+    assert studio.datasets.get(dataset["id"])["n_rows"] == 20
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.is_file() or b"hf_alice" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "code"), [("demo/nothing", "repo_not_found"), ("demo/gated-stories", "gated")]
+)
+def test_what_waits_for_a_failed_download_says_why(
+    new_studio: Callable[..., Studio], hub: HubSim, repo_id: str, code: str
+) -> None:
+    """The extraction fails with the download's own error, and goes on when asked again."""
+    studio = new_studio(hub_endpoint=hub.url)
+    body = {"model": repo_id, "dataset": "sample-stories", "max_samples": 2, "layers": "0"}
+    extraction, job, _ = studio.extractions.create(body)
+    ended = wait(studio, job)
+    assert ended["state"] == "failed"
+    assert ended["error"]["code"] == code
+    assert repo_id in ended["error"]["message"]
+    acts = Activations(studio.extractions.get(extraction["id"])["path"])
+    assert acts.state == "failed"
+    again, retried, _ = studio.extractions.create(body)
+    assert again["id"] == extraction["id"]
+    assert wait(studio, retried)["error"]["code"] == code
