@@ -101,15 +101,15 @@ def build(structure: Structure, config: Any) -> PointMap:
         offer("mlp_out", index, mlp, _why_no_mlp(mapped))
         offer("resid_mid", index, mapped.mid, _why_no_mid(mapped))
         z, why = _projection_input(recorded, block, mapped.attn, attention=True)
-        offer("z", index, z, why)
+        offer("z", index, z, why if mapped.attn else _why_no_attention(mapped))
         hidden, why = _projection_input(recorded, block, mapped.mlp, attention=False)
-        offer("mlp_post", index, hidden, why)
+        offer("mlp_post", index, hidden, why if mapped.mlp else _why_no_mlp(mapped))
     final = structure.final_norm
     offer(
         "ln_final",
         None,
         Read(final.path, "output", next(iter(final.outputs))) if final else None,
-        "no norm follows the last block",
+        "no norm of its own follows the last block",
     )
     return PointMap(points, tuple(maps), _summarise(missing, len(structure.blocks)))
 
@@ -245,9 +245,8 @@ def _projection_input(
     recorded: Trace, block: Call, contribution: Contribution | None, *, attention: bool
 ) -> tuple[Read | None, str]:
     """Return the input of the matrix that makes a contribution."""
-    what = "attention" if attention else "MLP"
     if contribution is None:
-        return None, f"the block has no {what} of its own"
+        return None, ""
     if attention and not families.ATTENTION_WORDS.search(" ".join(_names(block, contribution))):
         return None, "the block mixes positions without attention heads"
     call = contribution.call

@@ -105,7 +105,8 @@ def _chain(model: nn.Module, recorded: Trace) -> tuple[Call, ...]:
 
 def _embedding(recorded: Trace) -> Call | None:
     for call in recorded.calls:
-        if call.takes_ids and call.output is not None and isinstance(call.module, nn.Embedding):
+        is_table = call.takes_ids and isinstance(call.module, nn.Embedding)
+        if is_table and call.output is not None and recorded.only(call.path):
             return call
     return None
 
@@ -116,6 +117,8 @@ def _final_norm(recorded: Trace, blocks: tuple[Call, ...]) -> Call | None:
     last = blocks[-1]
     for call in recorded.calls:
         if call.started > last.ended and call.input is not None and call.output is not None:
+            if recorded.only(call.path) is None:
+                continue  # A norm that is used in other places too (nanochat) cannot be hooked.
             same = torch.equal(call.input, stream_out(last))
             if same and call.output.shape == call.input.shape:
                 return call
