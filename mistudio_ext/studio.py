@@ -59,6 +59,7 @@ class Studio:
         self.system = SystemService(context)
         self.templates = TemplateService(context)
         self.replies = ReplyService(context)
+        context.sweep()
         self.jobs.start()
 
     @classmethod

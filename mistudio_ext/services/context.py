@@ -21,6 +21,7 @@ from mistudio_ext.errors import (
 from mistudio_ext.jobs import EventBus, JobManager
 from mistudio_ext.settings import Settings
 from mistudio_ext.spec import fingerprint
+from mistudio_ext.store.leftovers import sweep
 
 Json = dict[str, Any]
 audit = logging.getLogger("mistudio_ext.audit")
@@ -64,6 +65,11 @@ class Context:
         if self.settings.hub_endpoint:
             environment["HF_ENDPOINT"] = self.settings.hub_endpoint
         return environment
+
+    def sweep(self) -> None:
+        """Remove what killed workers left half-made; what a living one works on stays."""
+        for name in sweep(self.settings.folder.temporary):
+            audit.info("removed %s, which a worker left half-made", name)
 
     def active(self, job_id: str | None) -> bool:
         """Tell whether this job is queued or running."""

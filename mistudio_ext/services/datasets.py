@@ -230,12 +230,16 @@ class DatasetService:
                 hint="Cancel the job or wait for it to end.",
             )
         self._indexes.stop(dataset_id)
+        from mistudio_ext.store.arrow import forget
+
         folder = self._context.settings.folder
         freed, deleted = 0, []
         for tokenization in tokenizations:
             freed += remove_folder(folder.tokenization(tokenization.id))
             self._context.catalog.tokenizations.delete(tokenization.id)
             deleted.append(tokenization.id)
+        # The server's own memory maps would keep the disk space.
+        forget(folder.dataset(dataset_id))
         freed += remove_folder(folder.dataset(dataset_id))
         self._catalog.delete(dataset_id)
         audit.info("deleted dataset %s '%s', %d bytes", dataset_id, record.name, freed)
@@ -280,6 +284,7 @@ class DatasetService:
         )
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
+        self._context.sweep()
         if self._catalog.find(id=job.params["dataset"]) is not None:
             self._changed(job.params["dataset"], state="failed", error=error)
 

@@ -33,6 +33,7 @@ from mistudio_ext.services.context import (
 )
 from mistudio_ext.services.datasets import DatasetService, choose_split
 from mistudio_ext.services.models import ModelService, require_layers
+from mistudio_ext.services.names import automatic_name
 from mistudio_ext.services.resolve import Resolver
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.spec import ExtractionSpec, fingerprint
@@ -131,7 +132,7 @@ class ExtractionService:
             final = self._fingerprint(model, found, spec)
             if (existing := self._catalog.find(fingerprint=final)) is not None:
                 return self._resume(existing)
-        name = self._name(request.name, model, request.hooks, request.layers)
+        name = self._name(request)
         length = self._tokenizations.context_length(model, request.tokenization)
         self._require_space(model, dataset, split, found, length, spec)
         tokenization = self._tokenizations.ensure(dataset, model, split, request.tokenization)
@@ -209,13 +210,22 @@ class ExtractionService:
         spec = replace(spec, hooks=self._hooks(model, asked, layers))
         length = int(tokenization.settings["context"])
         self._require_space(model, dataset, tokenization.split, tokenization, length, spec)
+        size = estimates.size_of(
+            self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
+        )
         final = self._fingerprint(model, tokenization, spec)
         same = self._catalog.find(fingerprint=final)
         if same is not None and same.id != record.id:
             final = record.fingerprint
         kept = {**record.spec, **spec.to_dict(), "context": tokenization.settings["context"]}
         record = self._changed(
-            record.id, state="running", fingerprint=final, spec=kept, split=tokenization.split
+            record.id,
+            state="running",
+            fingerprint=final,
+            spec=kept,
+            split=tokenization.split,
+            n_samples=size.n_samples,
+            n_tokens=size.n_tokens,
         )
         folder = self._context.settings.folder
         manifests.write_first(folder, record, spec, model, dataset, tokenization)
@@ -364,14 +374,13 @@ class ExtractionService:
             "warnings": estimates.warnings_for(self._context, n_bytes, list(hooks), spec),
         }
 
-    def _name(self, wanted: str | None, model: ModelRecord, hooks: Any, layers: Any) -> str:
-        if wanted is not None:
-            self._require_free_name(wanted)
-            return wanted
-        which = "all" if layers is None else "-".join(map(str, layers[:4]))
-        base = f"{'-'.join(hooks[:2])}_layers{which}_{model.name.rpartition('/')[2]}"
-        stem = f"{base.replace('/', '_')}_{datetime.now():%H%M}"
-        return free_name(self._catalog.find, stem)
+    def _name(self, request: requests.ExtractionRequest) -> str:
+        if request.name is not None:
+            self._require_free_name(request.name)
+            return request.name
+        chosen = {"layers": request.layers, "hooks": request.hooks}
+        name = automatic_name({**chosen, "max_samples": request.spec.max_samples})
+        return free_name(self._catalog.find, f"{name}_{datetime.now():%H%M}")
 
     def _require_free_name(self, name: str) -> None:
         if self._catalog.find(name=name) is not None:
@@ -397,14 +406,16 @@ class ExtractionService:
         unit: Literal["tokens", "samples"] = (
             "tokens" if record.spec["positions"] == "all" else "samples"
         )
-        written = journal.last(path)
+        written = journal.last(path) if record.state != "done" else None
         data = {**vars(record)}
         data["model"] = model.name if model else None
         data["dataset"] = dataset.name if dataset else None
         data["path"] = str(path)
         data["unit"] = unit
-        data["ready"] = written[unit] if written else 0
         data["total"] = record.n_tokens if unit == "tokens" else record.n_samples
+        data["ready"] = written[unit] if written else 0
+        if record.state == "done":
+            data["ready"] = data["total"]
         data["spec"] = {k: v for k, v in record.spec.items() if k not in ("request", "asked")}
         return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from pathlib import Path
 
 import psutil
@@ -13,12 +14,16 @@ from mistudio_ext._version import __version__
 from mistudio_ext.services.context import Context, Json, folder_bytes
 from mistudio_ext.services.gpus import gpus
 
+#: Seconds for which the size of the data folder is taken as counted.
+COUNT_AGAIN_S = 30.0
+
 
 class SystemService:
     """Facts for the panels' footers and for support."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._used = (float("-inf"), 0)
 
     def get(self) -> Json:
         """Return versions, devices, disk, memory, limits and capabilities."""
@@ -36,7 +41,7 @@ class SystemService:
                 "total": disk.total,
                 "free": disk.free,
                 "reserve": settings.disk_reserve_bytes,
-                "used_by_mistudio": folder_bytes(settings.data_dir),
+                "used_by_mistudio": self._used_bytes(),
             },
             "limits": {
                 "max_running_jobs": settings.max_running_jobs,
@@ -50,6 +55,14 @@ class SystemService:
             },
             "sample": {"dataset": sample.DATASET_NAME, "model": sample.MODEL_NAME},
         }
+
+    def _used_bytes(self) -> int:
+        """Return the size of the data folder, counted at most every half minute."""
+        counted_at, n_bytes = self._used
+        if time.monotonic() - counted_at > COUNT_AGAIN_S:
+            n_bytes = folder_bytes(self._context.settings.data_dir)
+            self._used = (time.monotonic(), n_bytes)
+        return n_bytes
 
 
 def cpu() -> Json:

@@ -11,6 +11,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import requests
 from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
 from mistudio_ext.services.models import require_layers
+from mistudio_ext.services.names import automatic_name
 
 #: Version of exported templates.
 EXPORT_VERSION = 1
@@ -159,21 +160,6 @@ def at_depth(layer: int, made_for: int, n_layers: int) -> int:
         return 0
     place = (layer + made_for if layer < 0 else layer) / (made_for - 1)
     return round(place * (n_layers - 1))
-
-
-def automatic_name(spec: Json) -> str:
-    """Return a name from what is chosen: ``residual_layers0-11_1000samples``."""
-    words = {"resid_post": "residual", "mlp_out": "mlp", "attn_out": "attention"}
-    hooks = "-".join(words.get(h, h) for h in spec["hooks"][:3])
-    layers = hookpoints.parse_layers(spec.get("layers"))
-    if layers is None:
-        which = "all"
-    elif len(layers) > 1 and layers == tuple(range(layers[0], layers[-1] + 1)):
-        which = f"{layers[0]}-{layers[-1]}"
-    else:
-        which = ",".join(map(str, layers))
-    samples = f"_{spec['max_samples']}samples" if spec.get("max_samples") else ""
-    return f"{hooks}_layers{which}{samples}"
 
 
 def _checked(spec: Any) -> Json:

@@ -210,6 +210,7 @@ class TokenizationService:
         self._changed(job.params["tokenization"], state="ready", error=None, **changes)
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
+        self._context.sweep()
         if self._catalog.find(id=job.params["tokenization"]) is not None:
             self._changed(job.params["tokenization"], state="failed", error=error)
 

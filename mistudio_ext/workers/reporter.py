@@ -74,14 +74,14 @@ class FileReporter:
         self._cancelled = True
 
     def phase(self, name: str, message: str = "") -> None:
+        """Say that a new phase begins."""
         self._rate = RateMeter()
         self._last_event = 0.0
-        self._write(
-            {"event": "phase", "phase": name, "message": message, "done": 0, "total": None}
-        )
+        self._write({"event": "phase", "phase": name, "message": message, "done": 0, "total": None})
         self.check_cancelled()
 
     def progress(self, done: int, total: int | None, unit: str = "", message: str = "") -> None:
+        """Say how far the phase is; raises CancelledError when the job was cancelled."""
         self.check_cancelled()
         now = time.monotonic()
         finished = total is not None and done >= total
@@ -103,12 +103,14 @@ class FileReporter:
         )
 
     def warn(self, code: str, message: str) -> None:
+        """Add a warning that is shown with the result, once."""
         warning = {"code": code, "message": message}
         if warning not in self.warnings:
             self.warnings.append(warning)
             self._write({"event": "warning", **warning})
 
     def check_cancelled(self) -> None:
+        """Raise CancelledError when the job was cancelled."""
         if self._cancelled:
             raise CancelledError("The job was cancelled.")
 

@@ -8,6 +8,7 @@ import pytest
 
 from mistudio_ext.catalog import ModelRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError
+from mistudio_ext.services.names import automatic_name
 from mistudio_ext.services.templates import at_depth
 from mistudio_ext.studio import Studio
 
@@ -85,3 +86,22 @@ def test_for_another_model(studio: Studio) -> None:
     moved = studio.templates.for_model(made["id"], model(6), by_depth=True)
     assert moved["layers"] == [0, 2, 5]
     assert [at_depth(n, 12, 24) for n in (0, 11, -1)] == [0, 23, 23]
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"hooks": ["residual"]}, "residual_layersall"),
+        ({"hooks": ["resid_post"], "layers": [0, 1, 2, 3, 4, 5]}, "residual_layers0-5"),
+        ({"hooks": ["mlp", "attn_out"], "layers": "0,3,7-9"}, "mlp-attention_layers0,3,7-9"),
+        ({"hooks": ["resid_post"], "layers": [0, 2, 4, 6, 8, 10]}, "residual_layers0-10(6)"),
+        (
+            {"hooks": ["blocks.2.hook_resid_post", "blocks.4.hook_mlp_out"], "max_samples": 9},
+            "residual-mlp_layers2,4_9samples",
+        ),
+        ({"hooks": ["module:model.norm"]}, "norm_layersall"),
+    ],
+)
+def test_automatic_names(spec: dict[str, Any], name: str) -> None:
+    """A name says what is chosen, and is short."""
+    assert automatic_name(spec) == name
