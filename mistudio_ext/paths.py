@@ -34,7 +34,7 @@ class DataFolder:
         return self.root / "datasets" / dataset_id
 
     def model(self, model_id: str) -> Path:
-        """Files that we made for a model (quantised variants); downloads stay in the Hub's cache."""
+        """Files that we made for a model; downloads stay in the cache of the Hub."""
         return self.root / "models" / model_id
 
     def tokenization(self, tokenization_id: str) -> Path:
