@@ -116,7 +116,15 @@ def _server(data_dir: Path, notebooks: Path) -> Iterator[tuple[subprocess.Popen[
     environment = {**os.environ, ENV_DATA_DIR: str(data_dir), "JUPYTER_TOKEN": token}
     log = data_dir / "demo-server.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+        # A session of its own: Ctrl-C is for us, who then end the server in good order.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             yield process, _address(process, token, log)
         finally:
