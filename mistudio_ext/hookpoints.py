@@ -97,7 +97,7 @@ def parse_layers(text: str | int | Iterable[int] | None) -> tuple[int, ...] | No
     ----------
     text
         ``"0,2-5"``, ``"all"``, a number, a sequence of numbers, or None.
-        Negative numbers in a sequence count from the last layer.
+        Negative numbers count from the last layer.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def parse_layers(text: str | int | Iterable[int] | None) -> tuple[int, ...] | No
         return None
     layers: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*(?::\s*(\d+)\s*)?)?", part)
+        match = re.fullmatch(r"\s*(-?\d+)\s*(?:-\s*(\d+)\s*(?::\s*(\d+)\s*)?)?", part)
         if not match:
             raise InvalidInputError(
                 f"'{text}' is not a choice of layers.",
