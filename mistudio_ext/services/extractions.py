@@ -132,7 +132,7 @@ class ExtractionService:
             final = self._fingerprint(model, found, spec)
             if (existing := self._catalog.find(fingerprint=final)) is not None:
                 return self._resume(existing)
-        name = self._name(request)
+        name = self._name(request, hooks)
         length = self._tokenizations.context_length(model, request.tokenization)
         self._require_space(model, dataset, split, found, length, spec)
         tokenization = self._tokenizations.ensure(dataset, model, split, request.tokenization)
@@ -374,12 +374,13 @@ class ExtractionService:
             "warnings": estimates.warnings_for(self._context, n_bytes, list(hooks), spec),
         }
 
-    def _name(self, request: requests.ExtractionRequest) -> str:
+    def _name(self, request: requests.ExtractionRequest, hooks: Sequence[str]) -> str:
         if request.name is not None:
             self._require_free_name(request.name)
             return request.name
-        chosen = {"layers": request.layers, "hooks": request.hooks}
-        name = automatic_name({**chosen, "max_samples": request.spec.max_samples})
+        # Full names once the model is known: they say which layers "all" or -1 are.
+        layers = request.layers if hooks == request.hooks else None
+        name = automatic_name({**request.spec.to_dict(), "hooks": hooks, "layers": layers})
         return free_name(self._catalog.find, f"{name}_{datetime.now():%H%M}")
 
     def _require_free_name(self, name: str) -> None:

@@ -16,7 +16,8 @@ def automatic_name(spec: Json) -> str:
     Parameters
     ----------
     spec
-        ``hooks`` (short or full names), and where given ``layers`` and ``max_samples``.
+        ``hooks`` (short or full names), and where given ``layers``, ``positions`` and
+        ``max_samples``.
     """
     shorts: list[str] = []
     named: list[int] = []
@@ -33,7 +34,9 @@ def automatic_name(spec: Json) -> str:
     everywhere = len(named) < len(spec["hooks"])
     layers = sorted({*named, *(chosen or ())}) if chosen or not everywhere else None
     samples = f"_{spec['max_samples']}samples" if spec.get("max_samples") else ""
-    return f"{hooks}_layers{ranges(layers)}{samples}"
+    positions = spec.get("positions") or "all"
+    which = "" if positions == "all" else f"_{positions}"
+    return f"{hooks}{which}_layers{ranges(layers)}{samples}"
 
 
 def ranges(layers: Sequence[int] | None) -> str:

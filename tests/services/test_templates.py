@@ -100,6 +100,7 @@ def test_for_another_model(studio: Studio) -> None:
             "residual-mlp_layers2,4_9samples",
         ),
         ({"hooks": ["module:model.norm"]}, "norm_layersall"),
+        ({"hooks": ["resid_post"], "positions": "last"}, "residual_last_layersall"),
     ],
 )
 def test_automatic_names(spec: dict[str, Any], name: str) -> None:
