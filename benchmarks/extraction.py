@@ -130,6 +130,7 @@ class Result:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
 
 
 class Peak:
@@ -141,6 +142,8 @@ class Peak:
         self._process = psutil.Process()
         self._before = self._process.memory_info().rss
         self._most = self._before
+        self._busy: list[int] = []
+        self._gpu = gpu_handle()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -149,11 +152,29 @@ class Peak:
     def _watch(self) -> None:
         while not self._stop.wait(0.02):
             self._most = max(self._most, self._process.memory_info().rss)
+            if self._gpu is not None:
+                self._busy.append(self._gpu())
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         self.megabytes = (self._most - self._before) / 1e6
+        self.busy = statistics.mean(self._busy) / 100 if self._busy else None
+
+
+def gpu_handle() -> Callable[[], int] | None:
+    """Return a function that reads the first GPU's utilisation in percent; None without a GPU."""
+    if not torch.cuda.is_available():
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        pynvml.nvmlDeviceGetUtilizationRates(handle)
+    except pynvml.NVMLError:
+        return None
+    return lambda: int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
 
 
 def trim() -> None:
@@ -436,6 +457,8 @@ def run_case(case: Case, rounds: int, wanted: list[str]) -> dict[str, Result]:
                 result.seconds.append(seconds)
                 result.cpu.append(cpu)
                 result.peaks.append(peak.megabytes)
+                if peak.busy is not None:
+                    result.busy.append(peak.busy)
     return results
 
 
@@ -503,12 +526,17 @@ def main() -> int:
         print(json.dumps({"machine": machine(device), "rows": rows}))
         return 0
     print(f"\n{machine(device)}, torch {torch.__version__}, medians of {rounds} paired rounds\n")
-    print("| model | samples | method | tokens/s | of bare | of bare, CPU time | peak MB |")
-    print("|---|---|---|---:|---:|---:|---:|")
+    gpu = any(row["gpu_busy"] is not None for row in rows)
+    print(
+        "| model | samples | method | tokens/s | of bare | of bare, CPU time | peak MB |"
+        + (" GPU busy |" if gpu else "")
+    )
+    print("|---|---|---|---:|---:|---:|---:|" + ("---:|" if gpu else ""))
     for row in rows:
         print(
             f"| {row['model']} | {row['samples']} | {row['method']} | {row['tokens_per_s']:,.0f} "
             f"| {row['of_bare']:.2f} | {row['of_bare_cpu']:.2f} | {row['peak_mb']:.0f} |"
+            + (f" {row['gpu_busy']:.0%} |" if row["gpu_busy"] is not None else "")
         )
     return 0
 
@@ -529,6 +557,7 @@ def table_rows(case: Case, results: dict[str, Result]) -> list[dict[str, Any]]:
             "of_bare": share(result.seconds, base.seconds),
             "of_bare_cpu": share(result.cpu, base.cpu),
             "peak_mb": statistics.median(result.peaks),
+            "gpu_busy": statistics.median(result.busy) if result.busy else None,
         }
         for name, result in results.items()
     ]

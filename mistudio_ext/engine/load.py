@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,9 @@ def _options(
     format: str, device: torch.device, config: Any
 ) -> tuple[dict[str, Any], torch.dtype, tuple[tuple[str, str], ...]]:
     """Return keywords for ``from_pretrained``, compute dtype, and warnings."""
-    place: dict[str, Any] = {"device_map": {"": str(device)}} if device.type == "cuda" else {}
+    place: dict[str, Any] = {}
+    if device.type == "cuda" and find_spec("accelerate") is not None:
+        place = {"device_map": {"": str(device)}}  # Straight to the GPU, not through host memory.
     if getattr(config, "quantization_config", None):
         # Quantised by its publisher: it can only be loaded as it is.
         place = {"device_map": {"": str(device)}}

@@ -14,6 +14,8 @@ from torch import Tensor
 SPARSITY_THRESHOLD = 0.01
 #: Elements of a block: stays in the L2 cache, and below the size where torch starts threads.
 _BLOCK = 32768
+#: Elements of a piece on a GPU: large enough to fill it, small beside what a batch takes anyway.
+_DEVICE_BLOCK = 1 << 24
 
 
 @dataclass
@@ -130,8 +132,15 @@ def _careful(x: np.ndarray[Any, np.dtype[np.float32]]) -> Statistics:
 def measure_on_device(values: Tensor) -> Tensor:
     """Return the statistics of rows on a GPU, as float64 ``[9]``, without waiting for them.
 
-    The order is that of :class:`Statistics`' fields; see :func:`from_vector`.
+    The order is that of :class:`Statistics`' fields; see :func:`from_vector`. Rows
+    are taken in pieces, so that the float32 copies stay small.
     """
+    step = max(1, _DEVICE_BLOCK // max(1, values.shape[1]))
+    pieces = torch.stack([_vector(piece) for piece in torch.split(values, step)])
+    return torch.cat([pieces[:, :5].sum(0), pieces[:, 5:6].amax(0), pieces[:, 6:].sum(0)])
+
+
+def _vector(values: Tensor) -> Tensor:
     x = values.float()
     finite = torch.isfinite(x)
     kept = torch.where(finite, x, torch.zeros((), device=x.device))
@@ -139,7 +148,6 @@ def measure_on_device(values: Tensor) -> Tensor:
     norms = torch.linalg.vector_norm(kept, dim=1, dtype=torch.float64)
     size = kept.abs()
     count = finite.sum(dtype=torch.float64)
-    total = torch.tensor(float(x.numel()), dtype=torch.float64, device=x.device)
     return torch.stack(
         [
             count,
@@ -149,7 +157,7 @@ def measure_on_device(values: Tensor) -> Tensor:
             (norms * whole).sum(),
             size.amax().double(),
             ((size < SPARSITY_THRESHOLD) & finite).sum(dtype=torch.float64),
-            total - count,
+            float(x.numel()) - count,
             torch.isinf(x).sum(dtype=torch.float64),
         ]
     )
