@@ -16,6 +16,7 @@ from mistudio_ext.services.replies import ReplyService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.templates import TemplateService
 from mistudio_ext.services.tokenizations import TokenizationService
+from mistudio_ext.services.uploads import UploadService
 from mistudio_ext.settings import Settings, from_config_files
 
 
@@ -29,7 +30,7 @@ class Studio:
 
     Attributes
     ----------
-    datasets, models, tokenizations, extractions, templates, system
+    datasets, uploads, models, tokenizations, extractions, templates, system
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -50,7 +51,8 @@ class Studio:
             cancel_grace_s=float(settings.engine_options.get("cancel_grace_s", 5.0)),
         )
         context = Context(settings, self.catalog, self.jobs, self.bus)
-        self.datasets = DatasetService(context, IndexService(context))
+        self.uploads = UploadService(context)
+        self.datasets = DatasetService(context, IndexService(context), self.uploads)
         self.models = ModelService(context)
         self.tokenizations = TokenizationService(context)
         self.extractions = ExtractionService(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistudio_ext.api import events, handlers, jobs, nouns, spec, templates
+from mistudio_ext.api import events, handlers, jobs, nouns, spec, templates, uploads
 
 PREFIX = r"mistudio/api/v1"
 _ID = r"([A-Za-z0-9_.-]+)"
@@ -27,6 +27,8 @@ def routes() -> list[Route]:
         (f"datasets/{_ID}/samples", nouns.SamplesHandler),
         (f"datasets/{_ID}/tokenizations", nouns.TokenizationsHandler),
         (f"datasets/{_ID}/tokenizations/{_ID}", nouns.TokenizationHandler),
+        ("uploads", uploads.UploadsHandler),
+        (f"uploads/{_ID}", uploads.UploadHandler),
         ("models", nouns.CollectionHandler, {"noun": "models"}),
         ("models/delete", nouns.BulkDeleteHandler, {"noun": "models"}),
         (f"models/{_ID}", nouns.ItemHandler, {"noun": "models"}),

@@ -24,6 +24,7 @@ from mistudio_ext.services.context import (
 )
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.services.indexes import IndexService
+from mistudio_ext.services.uploads import UploadService
 from mistudio_ext.spec import fingerprint
 
 KIND = "dataset.import"
@@ -31,6 +32,7 @@ KIND = "dataset.import"
 _FIELDS = (
     "source",
     "path",
+    "upload",
     "repo_id",
     "config",
     "revision",
@@ -51,9 +53,10 @@ _CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column"
 class DatasetService:
     """Everything a user does with datasets."""
 
-    def __init__(self, context: Context, indexes: IndexService) -> None:
+    def __init__(self, context: Context, indexes: IndexService, uploads: UploadService) -> None:
         self._context = context
         self._indexes = indexes
+        self._uploads = uploads
         self._catalog = context.catalog.datasets
         context.jobs.register(
             JobKind(
@@ -171,8 +174,8 @@ class DatasetService:
         Parameters
         ----------
         body
-            ``{source: sample|path|hub, path?, repo_id?, config?, revision?, split?, splits?,
-            columns?, text_column?, name?, max_rows?, token?}``.
+            ``{source: sample|path|upload|hub, path?, upload?, repo_id?, config?, revision?,
+            split?, splits?, columns?, text_column?, name?, max_rows?, token?}``.
 
         Returns
         -------
@@ -181,23 +184,33 @@ class DatasetService:
         """
         only_known(body, *_FIELDS)
         request, secrets = self._request(body)
+        with self._context.creating:
+            return self._find_or_add(request, secrets, text_of(body, "name"))
+
+    def _find_or_add(
+        self, request: Json, secrets: dict[str, str], name: str | None
+    ) -> tuple[Json, Json | None]:
         identity = self._identity(request)
         existing = self._catalog.find(identity=identity)
         if existing is not None:
             return self._resume(existing, secrets)
         record = DatasetRecord(
             id=new_id("ds"),
-            name=free_name(self._catalog.find, text_of(body, "name") or _default_name(request)),
+            name=free_name(self._catalog.find, name or _default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             config=request.get("config"),
             revision=request.get("revision"),
-            source_path=request.get("path"),
+            # An uploaded file is gone once it is imported.
+            source_path=request.get("path") if request["source"] != "upload" else None,
             request=request,
             identity=identity,
             text_column=request.get("text_column"),
         )
         self._catalog.add(record)
+        return self._submit(record, secrets)
+
+    def _submit(self, record: DatasetRecord, secrets: dict[str, str]) -> tuple[Json, Json]:
         job = self._context.jobs.submit(
             KIND, ("dataset", record.id, record.name), {"dataset": record.id}, secrets=secrets
         )
@@ -282,6 +295,8 @@ class DatasetService:
         self._indexes.start(
             self._changed(job.params["dataset"], state="ready", error=None, **changes)
         )
+        if upload := self._catalog.get(job.params["dataset"]).request.get("upload"):
+            self._uploads.discard(upload)
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
         self._context.sweep()
@@ -299,6 +314,9 @@ class DatasetService:
             return self.get(record.id), jobs.view(job)
         if record.state == "pending" and record.job_id:
             return view(record), jobs.view(jobs.get(record.job_id))
+        if record.state != "ready":
+            # Its server died between adding the row and queueing the job.
+            return self._submit(record, secrets)
         return view(record), None
 
     def _changed(self, dataset_id: str, **changes: Any) -> DatasetRecord:
@@ -316,6 +334,9 @@ class DatasetService:
             request["path"] = str(sample.DATASET_DIR)
         elif source == "path":
             request["path"] = str(self._context.local_path(body.get("path")))
+        elif source == "upload":
+            request["path"] = str(self._uploads.path(body.get("upload")))
+            request["upload"] = body["upload"]
         elif source == "hub":
             request["repo_id"] = repo_id(body.get("repo_id"))
         else:
@@ -323,7 +344,7 @@ class DatasetService:
                 f"A dataset cannot come from {source!r}.",
                 code="bad_source",
                 field="source",
-                hint="Choose one of sample, path, hub.",
+                hint="Choose one of sample, path, upload, hub.",
             )
         for name in ("config", "revision", "text_column"):
             if (text := text_of(body, name)) is not None:

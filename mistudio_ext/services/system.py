@@ -51,7 +51,7 @@ class SystemService:
             "capabilities": {
                 "gpu": len(devices) > 1,
                 "remote_code": settings.allow_remote_code,
-                "sources": ["sample", "path", "hub"],
+                "sources": ["sample", "path", "upload", "hub"],
             },
             "sample": {"dataset": sample.DATASET_NAME, "model": sample.MODEL_NAME},
         }
