@@ -39,6 +39,9 @@ ALIASES: dict[str, str] = {
 #: Prefix of a hook point that names any module by its path in the model.
 MODULE_PREFIX = "module:"
 
+#: No layer has a higher number; a range beyond it is a slip of the finger.
+MAX_LAYER = 9999
+
 _BLOCK_NAME = re.compile(r"^blocks\.(\d+)\.(.+)$")
 _SHORT_BY_PATH = {path: short for short, (path, _) in BLOCK_POINTS.items()}
 _SHORT_BY_GLOBAL = {name: short for short, (name, _) in GLOBAL_POINTS.items()}
@@ -128,6 +131,12 @@ def parse_layers(text: str | int | Iterable[int] | None) -> tuple[int, ...] | No
                 hint="Write it like 0,2-5 or 0-11:2 or all.",
             )
         first, last, step = match.groups()
+        if max(abs(int(first)), int(last or 0)) > MAX_LAYER:
+            raise InvalidInputError(
+                f"No model has a layer {max(abs(int(first)), int(last or 0))}.",
+                code="layer_out_of_range",
+                field="layers",
+            )
         layers.extend(range(int(first), int(last or first) + 1, int(step or 1) or 1))
     return tuple(dict.fromkeys(layers))
 

@@ -114,6 +114,17 @@ class TokenizationSpec(_Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, 1, "context", "min_tokens", "max_rows")
+        for name, kind, what in (
+            ("special_tokens", bool, "true or false"),
+            ("chat_template", bool, "true or false"),
+            ("column", str | None, "the name of a column"),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidInputError(
+                    f"{name} must be {what}, not {getattr(self, name)!r}.",
+                    code="bad_setting",
+                    field=name,
+                )
         _at_least(self, 0, "overlap")
 
 

@@ -48,6 +48,8 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         self._something = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._bus: EventBus = (await host.studio()).bus
+        if self.ws_connection is None:
+            return  # The client left while the studio was opening.
         text = self.get_query_argument("since", "")
         since = int(text) if text.isdigit() else None
         hello = {"version": __version__, "epoch": self._bus.epoch}

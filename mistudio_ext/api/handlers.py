@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -102,6 +103,12 @@ class StudioHandler(APIHandler):
         """Send the answer to a POST that starts work; the same key gets the same answer."""
         key = self.request.headers.get("Idempotency-Key")
         studio = await self.studio()
+        async with self.host.keyed if key else contextlib.nullcontext():
+            await self._reply_once(key, studio, work)
+
+    async def _reply_once(
+        self, key: str | None, studio: Studio, work: Awaitable[tuple[Json, int]]
+    ) -> None:
         if key and (kept := await self.host.call(studio.replies.find, self._key(key))):
             if isinstance(work, object) and hasattr(work, "close"):
                 work.close()

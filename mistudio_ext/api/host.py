@@ -32,6 +32,8 @@ class StudioHost:
         self.settings = settings
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mistudio")
         self._opening: Future[Studio] | None = None
+        #: Held while a request with an idempotency key is answered: the same key waits.
+        self.keyed = asyncio.Lock()
 
     def open(self) -> None:
         """Begin to open the studio; a failed opening is tried again by the next request."""

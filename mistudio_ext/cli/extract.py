@@ -12,7 +12,7 @@ from typing import Any
 from mistudio_ext.activations import manifest
 from mistudio_ext.cli.progress import ProgressLine, number
 from mistudio_ext.cli.session import studio
-from mistudio_ext.errors import InvalidInputError, from_dict
+from mistudio_ext.errors import ExtractionError, InvalidInputError, from_dict
 from mistudio_ext.jobs.manager import ENDED
 from mistudio_ext.studio import Studio
 
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Extract, or go on with what an interrupted call left, and print the result."""
     body = {name: getattr(arguments, name) for name in _SAME_NAME}
     body["batch_tokens"] = _batch_tokens(arguments.batch_tokens)
+    body["hooks"] = ",".join(arguments.hooks)
     body = {name: value for name, value in body.items() if value is not None}
     with studio(arguments) as opened:
         extraction, job, _ = opened.extractions.create(body)
@@ -65,8 +66,13 @@ def follow(opened: Studio, job_id: str) -> None:
     """
     line = ProgressLine()
 
+    began = opened.jobs.get(job_id).created_at
+
     def cancel(_signum: int, _frame: FrameType | None) -> None:
-        opened.jobs.cancel(job_id)
+        for needed in opened.jobs.cancel(job_id).depends_on:
+            # What this call started for itself ends with it; older downloads go on.
+            if opened.jobs.get(needed).created_at >= began[:16]:
+                opened.jobs.cancel(needed)
 
     previous = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -79,7 +85,8 @@ def follow(opened: Studio, job_id: str) -> None:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
     if job.state != "done":
-        raise from_dict(job.error or {"message": f"The job ended as {job.state}."})
+        body = job.error or {"message": f"The job ended as {job.state}."}
+        raise from_dict(body, ExtractionError)
 
 
 def report(opened: Studio, extraction_id: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +78,11 @@ def _add_extract(extract: argparse.ArgumentParser) -> None:
     extract.add_argument("--split", help="default: train, or the only one")
     extract.add_argument("--layers", metavar="0,2-5|all", help="default: all")
     extract.add_argument(
-        "--hooks", metavar="H,H", default="resid_post", help="short or full names (%(default)s)"
+        "--hooks",
+        metavar="H",
+        nargs="+",
+        default=["resid_post"],
+        help="short or full names, with commas or spaces (resid_post)",
     )
     extract.add_argument("--layout", choices=("packed", "padded"), default="packed")
     extract.add_argument("--positions", choices=("all", "last", "mean"), default="all")
@@ -95,16 +100,30 @@ def _add_extract(extract: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(_join_layers(sys.argv[1:] if argv is None else argv))
     try:
         module = importlib.import_module(_COMMANDS[arguments.command])
         code: int = module.run(arguments)
     except MiStudioError as error:
         return complain(error)
+    except OSError as error:
+        reason = f"{error.strerror or error}: {error.filename or ''}".strip(": ")
+        return complain(MiStudioError(f"{reason}.", code="system_error"))
     except KeyboardInterrupt:
         print("jupyter mistudio: interrupted; call it again to go on.", file=sys.stderr)
         return FAILED
     return code
+
+
+def _join_layers(argv: Sequence[str]) -> list[str]:
+    """Join ``--layers -1`` into one word: argparse would take the number for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] == "--layers" and re.match(r"-\d", word):
+            words[-1] = f"--layers={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def complain(error: MiStudioError) -> int:

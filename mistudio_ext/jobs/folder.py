@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from mistudio_ext.errors import ConflictError
 
 Json = dict[str, Any]
 
@@ -30,12 +35,53 @@ class JobFolder:
         """Standard output and error of the worker."""
         return self.path / "log.txt"
 
-    def start(self, spec: Json) -> None:
-        """Make the folder for a new attempt: new spec, no result; log and events go on."""
+    def clear(self) -> None:
+        """Make the folder ready for a new attempt; only the log goes on."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("result.json", "process.json"):
+        for name in ("result.json", "process.json", "events.jsonl"):
             (self.path / name).unlink(missing_ok=True)
+
+    def write_spec(self, spec: Json) -> None:
+        """Write what the worker is handed."""
         write_json(self.path / "spec.json", spec)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[int]:
+        """Yield a locked descriptor for the worker; the kernel frees it with the process.
+
+        Raises
+        ------
+        ConflictError
+            If a worker of an earlier attempt still lives.
+        """
+        fd = self._open_lock()
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield fd
+        except BlockingIOError as error:
+            raise ConflictError(
+                "A worker of an earlier attempt is still running.",
+                code="worker_still_running",
+                hint="Wait a moment, then retry.",
+            ) from error
+        finally:
+            os.close(fd)
+
+    def worker_lives(self) -> bool:
+        """Tell whether a worker holds the folder, whoever started it."""
+        if not self.path.exists():
+            return False
+        fd = self._open_lock()
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def _open_lock(self) -> int:
+        return os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     def result(self) -> Json | None:
         """Return the worker's result, None if it left none."""
@@ -44,10 +90,6 @@ class JobFolder:
     def process(self) -> Json | None:
         """Return what identifies the worker's process."""
         return read_json(self.path / "process.json")
-
-    def write_process(self, identity: Json) -> None:
-        """Remember the worker's process for a later server."""
-        write_json(self.path / "process.json", identity)
 
     def log_tail(self, lines: int = 20) -> tuple[str, bool]:
         """Return the log's last lines and whether there is more above them."""
@@ -84,10 +126,6 @@ class EventTail:
         self._file = folder.path / "events.jsonl"
         self._offset = 0
         self._rest = b""
-
-    def skip_to_end(self) -> None:
-        """Forget what is there: a new attempt begins."""
-        self._offset = self._file.stat().st_size if self._file.exists() else 0
 
     def read(self) -> list[Json]:
         """Return the new events; an unfinished last line waits for the next call."""

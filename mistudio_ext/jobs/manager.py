@@ -170,14 +170,15 @@ class JobManager:
                 "can be tried again.",
                 code="not_ended",
             )
-        if secrets:
-            self._secrets[job_id] = secrets
-        self._kinds[job.kind].restart(job)
         for needed in job.depends_on:
             if self._catalog.jobs.get(needed).state not in ("done", "queued", "running"):
-                self.retry(needed)
-        job = self._catalog.jobs.update(
+                self.retry(needed, secrets)
+        self._kinds[job.kind].restart(job)
+        if secrets:
+            self._secrets[job_id] = secrets
+        taken = self._catalog.jobs.update_if(
             job_id,
+            {"state": job.state, "attempt": job.attempt},
             state="queued",
             owner=self._owners.me,
             error=None,
@@ -190,8 +191,10 @@ class JobManager:
             started_at=None,
             ended_at=None,
         )
-        self._publish(job)
-        self._supervisor.wake()
+        job = self._catalog.jobs.get(job_id)
+        if taken:
+            self._publish(job)
+            self._supervisor.wake()
         return job
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from mistudio_ext.jobs.folder import write_json
+
 
 def boot_id() -> str:
     """Return what changes with every start of the machine."""
@@ -59,9 +61,14 @@ class WorkerProcess:
 
     @classmethod
     def spawn(
-        cls, command: Sequence[str], job_dir: Path, log: Path, environment: dict[str, str]
+        cls,
+        command: Sequence[str],
+        job_dir: Path,
+        log: Path,
+        environment: dict[str, str],
+        lock: int,
     ) -> WorkerProcess:
-        """Start ``command JOB_DIR`` in a session of its own."""
+        """Start ``command JOB_DIR`` in a session of its own, holding the lock's descriptor."""
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child = subprocess.Popen(
@@ -72,10 +79,19 @@ class WorkerProcess:
                 cwd=job_dir,
                 env={**os.environ, **environment},
                 start_new_session=True,
+                pass_fds=(lock,),
             )
         finally:
             os.close(fd)
-        return cls(child.pid, start_time(child.pid) or "", child)
+        process = cls(child.pid, start_time(child.pid) or "", child)
+        try:
+            write_json(job_dir / "process.json", process.identity)
+        except OSError:
+            # Nobody could find it again: better no worker than one that nobody watches.
+            process.kill()
+            process.reap()
+            raise
+        return process
 
     @classmethod
     def adopt(cls, identity: dict[str, Any]) -> WorkerProcess | None:

@@ -83,6 +83,8 @@ class Supervisor:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        self._foreign: dict[str, tuple[EventTail, JobRecord]] = {}
+        self._foreign_lock = threading.Lock()
         self._stopping = False
         self._adopted_at = float("-inf")
         self._thread = threading.Thread(target=self._supervise, name="mistudio-jobs", daemon=True)
@@ -126,9 +128,19 @@ class Supervisor:
             return job
         running = self._running.get(job.id)
         if running is None:
-            return absorb(job, EventTail(self.folder(job.id)).read())
+            return self._elsewhere(job)
         live = running.job
         return replace(live, cancel_requested=job.cancel_requested)
+
+    def _elsewhere(self, job: JobRecord) -> JobRecord:
+        """Return a job whose worker another supervisor watches; only new events are read."""
+        with self._foreign_lock:
+            tail, seen = self._foreign.get(job.id, (None, job))
+            if tail is None or seen.attempt != job.attempt:
+                tail, seen = EventTail(self.folder(job.id)), job
+            seen = absorb(seen, tail.read())
+            self._foreign[job.id] = (tail, seen)
+            return seen
 
     def _supervise(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -199,6 +211,9 @@ class Supervisor:
     def _start(self, job: JobRecord) -> bool:
         """Start a job's worker; tell whether it runs."""
         kind = self._kinds[job.kind]
+        folder = self.folder(job.id)
+        # Before the state changes: a server that dies in between must not find an old result.
+        folder.clear()
         taken = self._catalog.jobs.update_if(
             job.id,
             {"state": "queued", "owner": self._owners.me},
@@ -210,14 +225,14 @@ class Supervisor:
         if not taken:
             return False
         job = self._catalog.jobs.get(job.id)
-        folder = self.folder(job.id)
         try:
             spec = {"job_id": job.id, "kind": job.kind, **kind.prepare(job)}
-            folder.start(spec)
-            tail = EventTail(folder)
-            tail.skip_to_end()
+            folder.write_spec(spec)
             environment = {**kind.environment(job), **self._secrets.get(job.id, {})}
-            process = WorkerProcess.spawn(self._worker, folder.path, folder.log, environment)
+            with folder.locked() as lock:
+                process = WorkerProcess.spawn(
+                    self._worker, folder.path, folder.log, environment, lock
+                )
         except (MiStudioError, OSError) as error:
             self._end(job, "failed", _describe(error))
             return False
@@ -225,23 +240,26 @@ class Supervisor:
             _log.exception("%s could not be prepared.", job.id)
             self._end(job, "failed", _internal())
             return False
-        folder.write_process(process.identity)
-        running = RunningJob(job, folder, process)
-        running.tail = tail
-        self._running[job.id] = running
+        self._running[job.id] = RunningJob(job, folder, process)
         self._publish(job)
         return True
 
     def _look_at_running(self) -> None:
         for running in list(self._running.values()):
-            dead = not running.process.alive()
-            if running.look() and not dead:
-                self._publish(running.job)
-            running.folder.trim_log()
-            if dead:
-                self._finish(running)
-            elif self._catalog.jobs.get(running.job.id).cancel_requested:
-                running.stop(self._grace_s)
+            try:
+                self._look_at(running)
+            except Exception:  # noqa: BLE001 - the other jobs go on
+                _log.exception("%s could not be looked at.", running.job.id)
+
+    def _look_at(self, running: RunningJob) -> None:
+        dead = not running.process.alive()
+        if running.look() and not dead:
+            self._publish(running.job)
+        running.folder.trim_log()
+        if dead:
+            self._finish(running)
+        elif self._catalog.jobs.get(running.job.id).cancel_requested:
+            running.stop(self._grace_s)
 
     def _finish(self, running: RunningJob) -> None:
         """Settle a job whose worker is gone."""
@@ -275,7 +293,10 @@ class Supervisor:
         self._settle(job, "done", None)
 
     def _end(self, job: JobRecord, state: str, error: Json) -> None:
-        self._kinds[job.kind].fail(job, state, error)
+        try:
+            self._kinds[job.kind].fail(job, state, error)
+        except Exception:  # noqa: BLE001 - the job has ended all the same
+            _log.exception("The end of %s could not be noted everywhere.", job.id)
         self._settle(job, state, error)
 
     def _settle(self, job: JobRecord, state: str, error: Json | None) -> None:
@@ -295,6 +316,7 @@ class Supervisor:
         )
         self._running.pop(job.id, None)
         self._secrets.pop(job.id, None)
+        self._foreign.pop(job.id, None)
         self._publish(ended)
 
     def _adopt_left_behind(self) -> None:
@@ -305,6 +327,9 @@ class Supervisor:
         for job in self._catalog.jobs.list(state=("queued", "running"), oldest_first=True):
             if job.id in self._running or self._owners.alive(job.owner):
                 continue
+            folder = self.folder(job.id)
+            if job.state == "running" and folder.process() is None and folder.worker_lives():
+                continue  # It was started this moment and says who it is the next.
             taken = self._catalog.jobs.update_if(
                 job.id, {"state": job.state, "owner": job.owner}, owner=self._owners.me
             )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Context:
     catalog: Catalog
     jobs: JobManager
     bus: EventBus
+    #: Held while something is looked for and, if it is not there, added.
+    creating: threading.RLock = field(default_factory=threading.RLock)
 
     def worker_spec(self, **parts: Any) -> Json:
         """Return a worker's spec: what all kinds have, and the parts of one kind."""
@@ -70,6 +73,9 @@ class Context:
         """Remove what killed workers left half-made; what a living one works on stays."""
         for name in sweep(self.settings.folder.temporary):
             audit.info("removed %s, which a worker left half-made", name)
+        for part in ("datasets", "models", "tokenizations", "activations"):
+            for doomed in (self.settings.data_dir / part).glob("*.deleting"):
+                shutil.rmtree(doomed, ignore_errors=True)
 
     def active(self, job_id: str | None) -> bool:
         """Tell whether this job is queued or running."""

@@ -17,7 +17,7 @@ from mistudio_ext.catalog import (
     TokenizationRecord,
     new_id,
 )
-from mistudio_ext.errors import ConflictError, InvalidInputError, NoSpaceError
+from mistudio_ext.errors import AccessDeniedError, ConflictError, InvalidInputError, NoSpaceError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import estimates, manifests, requests
 from mistudio_ext.services.context import (
@@ -25,6 +25,7 @@ from mistudio_ext.services.context import (
     Json,
     audit,
     delete_each,
+    folder_bytes,
     free_bytes,
     free_name,
     human,
@@ -118,11 +119,16 @@ class ExtractionService:
             The extraction, its job (None if it needs none), and whether work was started.
         """
         request = requests.read(body)
+        with self._context.creating:
+            return self._find_or_add(request)
+
+    def _find_or_add(self, request: requests.ExtractionRequest) -> tuple[Json, Json | None, bool]:
         self._resolver.check(request.model, request.dataset)
         model = self._resolver.model(request.model, request.format)
         dataset = self._resolver.dataset(request.dataset)
         identity = fingerprint(request.identity(model.id, dataset.id))
-        if (existing := self._same_request(model, dataset, identity)) is not None:
+        existing = self._same_request(model, dataset, identity)
+        if existing is not None and self._whole(existing):
             return self._resume(existing)
         hooks = self._hooks(model, request.hooks, request.layers)
         spec = replace(request.spec, hooks=hooks)
@@ -130,8 +136,12 @@ class ExtractionService:
         found = self._tokenizations.find(dataset, model, split, request.tokenization)
         if found is not None:
             final = self._fingerprint(model, found, spec)
-            if (existing := self._catalog.find(fingerprint=final)) is not None:
-                return self._resume(existing)
+            same = self._catalog.find(fingerprint=final)
+            if same is not None and self._whole(same):
+                return self._resume(same)
+            existing = existing or same
+        if existing is not None:
+            self._discard(existing)
         name = self._name(request, hooks)
         length = self._tokenizations.context_length(model, request.tokenization)
         self._require_space(model, dataset, split, found, length, spec)
@@ -153,9 +163,17 @@ class ExtractionService:
                 "context": tokenization.settings["context"],
             },
         )
-        self._catalog.add(record)
         folder = self._context.settings.folder
-        manifests.write_first(folder, record, spec, model, dataset, tokenization)
+        try:
+            manifests.write_first(folder, record, spec, model, dataset, tokenization)
+        except OSError as error:
+            remove_folder(folder.extraction(record.id))
+            raise AccessDeniedError(
+                f"The data folder cannot be written: {error.strerror}.",
+                code="data_folder_not_writable",
+                hint=f"Look at {folder.root} and at its disk.",
+            ) from error
+        self._catalog.add(record)
         waits_for = [r.job_id for r in (model, tokenization) if r.state != "ready" and r.job_id]
         job = self._context.jobs.submit(
             KIND,
@@ -168,13 +186,19 @@ class ExtractionService:
 
     def rename(self, extraction_id: str, name: Any) -> Json:
         """Give an extraction another name, in the catalog and in its manifest."""
-        record = self._catalog.get(extraction_id)
+        self._catalog.get(extraction_id)
         wanted = new_name(self._catalog.find, extraction_id, "extraction", name)
-        record = self._changed(extraction_id, name=wanted)
-        folder = self._context.settings.folder.extraction(extraction_id)
-        if folder.exists() and record.state not in ("queued", "running"):
-            manifest.update(folder, name=record.name)
+        record = self._changed(extraction_id, name=requests.checked_name(wanted))
+        if record.state not in ("queued", "running"):
+            self._note_name(extraction_id)  # Else the worker holds the manifest until it ends.
         return self.view(record)
+
+    def _note_name(self, extraction_id: str) -> None:
+        """Bring a new name into the manifest."""
+        record = self._catalog.get(extraction_id)
+        folder = self._context.settings.folder.extraction(extraction_id)
+        if (folder / "manifest.json").exists() and manifest.read(folder)["name"] != record.name:
+            manifest.update(folder, name=record.name)
 
     def delete(self, extraction_id: str) -> Json:
         """Delete an extraction with its arrays; refused while its job is active."""
@@ -209,7 +233,8 @@ class ExtractionService:
         spec = _engine_spec(record)
         spec = replace(spec, hooks=self._hooks(model, asked, layers))
         length = int(tokenization.settings["context"])
-        self._require_space(model, dataset, tokenization.split, tokenization, length, spec)
+        held = folder_bytes(self._context.settings.folder.extraction(record.id))
+        self._require_space(model, dataset, tokenization.split, tokenization, length, spec, held)
         size = estimates.size_of(
             self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
         )
@@ -264,6 +289,7 @@ class ExtractionService:
         )
 
     def _finish(self, job: JobRecord, result: Json) -> None:
+        self._note_name(job.params["extraction"])
         self._changed(
             job.params["extraction"],
             state="done",
@@ -280,9 +306,10 @@ class ExtractionService:
         if self._catalog.find(id=extraction_id) is None:
             return
         folder = self._context.settings.folder.extraction(extraction_id)
+        self._changed(extraction_id, state=state, error=error)
         if (folder / "manifest.json").exists():
             manifest.update(folder, state=state, error=error)
-        self._changed(extraction_id, state=state, error=error)
+            self._note_name(extraction_id)
 
     def _restart(self, job: JobRecord) -> None:
         folder = self._context.settings.folder.extraction(job.params["extraction"])
@@ -298,10 +325,29 @@ class ExtractionService:
         candidates = self._catalog.list(model_id=model.id, dataset_id=dataset.id)
         return next((c for c in candidates if c.spec.get("request") == identity), None)
 
+    def _whole(self, record: ExtractionRecord) -> bool:
+        """Tell whether an extraction is done, on its way, or can be gone on with."""
+        if record.state == "done":
+            return True
+        catalog = self._context.catalog
+        return (
+            record.job_id is not None
+            and catalog.jobs.find(id=record.job_id) is not None
+            and catalog.tokenizations.find(id=record.tokenization_id) is not None
+        )
+
+    def _discard(self, record: ExtractionRecord) -> None:
+        """Clear away an unfinished extraction whose parts are gone; it is made anew."""
+        remove_folder(self._context.settings.folder.extraction(record.id))
+        self._catalog.delete(record.id)
+        self._context.bus.publish(
+            "extraction", f"extractions/{record.id}", {"id": record.id, "deleted": True}
+        )
+
     def _resume(self, record: ExtractionRecord) -> tuple[Json, Json | None, bool]:
         """Return an extraction that is there; one that did not end well goes on."""
         jobs = self._context.jobs
-        if record.job_id is None or record.state == "done":
+        if record.state == "done" or record.job_id is None:
             return self.view(record), None, False
         if record.state in ("queued", "running"):
             return self.view(record), jobs.view(jobs.get(record.job_id)), False
@@ -335,14 +381,15 @@ class ExtractionService:
         tokenization: TokenizationRecord | None,
         length: int | None,
         spec: ExtractionSpec,
+        held: int = 0,
     ) -> None:
-        """Raise NoSpaceError if the arrays cannot fit on the disk."""
+        """Raise NoSpaceError if the arrays cannot fit on the disk beside what they hold already."""
         if model.state != "ready" or dataset.state != "ready" or length is None:
             return  # Looked at again when the job starts.
         size = estimates.size_of(
             self._context, dataset, split, tokenization, length, spec.max_samples
         )
-        needed = self._estimate(model, spec, spec.hooks, size)["bytes"]
+        needed = self._estimate(model, spec, spec.hooks, size)["bytes"] - held
         reserve = self._context.settings.disk_reserve_bytes
         free = free_bytes(self._context.settings.data_dir)
         if needed > free - reserve:

@@ -105,13 +105,19 @@ class ModelService:
         """
         only_known(body, *_FIELDS)
         request, secrets = self._request(body)
+        with self._context.creating:
+            return self._find_or_add(request, secrets, text_of(body, "name"))
+
+    def _find_or_add(
+        self, request: Json, secrets: dict[str, str], name: str | None
+    ) -> tuple[Json, Json | None]:
         identity = _identity(request)
         existing = self._catalog.find(identity=identity)
         if existing is not None:
             return self._resume(existing, secrets)
         record = ModelRecord(
             id=new_id("model"),
-            name=free_name(self._catalog.find, text_of(body, "name") or _default_name(request)),
+            name=free_name(self._catalog.find, name or _default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             revision=request.get("revision"),
@@ -121,6 +127,9 @@ class ModelService:
             format=request["format"],
         )
         self._catalog.add(record)
+        return self._submit(record, secrets)
+
+    def _submit(self, record: ModelRecord, secrets: dict[str, str]) -> tuple[Json, Json]:
         job = self._context.jobs.submit(
             KIND, ("model", record.id, record.name), {"model": record.id}, secrets=secrets
         )
@@ -216,6 +225,9 @@ class ModelService:
             return self.get(record.id), jobs.view(job)
         if record.state == "pending" and record.job_id:
             return view(record), jobs.view(jobs.get(record.job_id))
+        if record.state != "ready":
+            # Its server died between adding the row and queueing the job.
+            return self._submit(record, secrets)
         return view(record), None
 
     def _changed(self, model_id: str, **changes: Any) -> ModelRecord:

@@ -162,7 +162,12 @@ def _tokenization(body: Json) -> TokenizationSpec:
 
 def _name(body: Json) -> str | None:
     name = text_of(body, "name")
-    if name is not None and not _NAME.match(name):
+    return None if name is None else checked_name(name)
+
+
+def checked_name(name: str) -> str:
+    """Return a name that an extraction can have, or raise InvalidInputError."""
+    if not _NAME.match(name):
         raise InvalidInputError(
             f"'{name}' cannot be a name.",
             code="bad_name",

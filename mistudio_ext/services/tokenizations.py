@@ -81,13 +81,28 @@ class TokenizationService:
 
         Dataset and model may still be on their way: the job waits for theirs.
         """
+        with self._context.creating:
+            return self._find_or_add(dataset, model, split, spec)
+
+    def _find_or_add(
+        self,
+        dataset: DatasetRecord,
+        model: ModelRecord,
+        split: str | None,
+        spec: TokenizationSpec,
+    ) -> TokenizationRecord:
         split = choose_split(dataset, split)
         spec = self._resolved(dataset, model, spec)
         settings = spec.to_dict()
         identity = _identity(dataset, model, split, settings)
         existing = self._catalog.find(identity=identity)
-        if existing is not None:
+        if existing is not None and existing.state == "ready":
+            return existing
+        if existing is not None and existing.job_id and self._whole(existing):
             return self._resume(existing)
+        if existing is not None:
+            # Its model is gone, or its server died before the job was queued: made anew.
+            self._catalog.delete(existing.id)
         record = TokenizationRecord(
             id=new_id("tok"),
             dataset_id=dataset.id,
@@ -216,6 +231,14 @@ class TokenizationService:
 
     def _restart(self, job: JobRecord) -> None:
         self._changed(job.params["tokenization"], state="pending", error=None)
+
+    def _whole(self, record: TokenizationRecord) -> bool:
+        """Tell whether what a failed one needs is still there."""
+        catalog = self._context.catalog
+        return (
+            catalog.models.find(id=record.model_id) is not None
+            and catalog.jobs.find(id=str(record.job_id)) is not None
+        )
 
     def _resume(self, record: TokenizationRecord) -> TokenizationRecord:
         if record.state == "failed" and record.job_id:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -251,3 +254,66 @@ def test_a_log_is_cut(desk: Desk) -> None:
     assert text == "last"
     assert more
     assert folder.log.stat().st_size < 2_000_000
+
+
+def test_a_service_that_fails_to_note_the_end_blocks_nothing(desk: Desk) -> None:
+    """Whatever a kind's ``fail`` raises, the job ends and the next one runs."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    kind = desk.manager._kinds["odd"]
+    desk.manager.register(replace(kind, fail=refuse, limit=1))
+    broken = desk.submit("input_error")
+    following = desk.submit("steps", n=1)
+    assert desk.until(broken.id, "failed").error is not None
+    desk.until(following.id, "done")
+    desk.manager.register(replace(kind, prepare=refuse, fail=refuse, limit=1))
+    unprepared = desk.submit("steps", n=1)
+    error = desk.until(unprepared.id, "failed").error
+    assert error is not None
+    assert error["code"] == "worker_not_started"
+    desk.manager.register(kind)
+    desk.until(desk.submit("steps", n=1).id, "done")
+
+
+def test_retry_at_the_same_time_runs_once(desk: Desk) -> None:
+    """Two clicks on retry start one worker."""
+    job = desk.submit("input_error")
+    desk.until(job.id, "failed")
+
+    def click() -> None:
+        with contextlib.suppress(ConflictError):
+            desk.manager.retry(job.id)
+
+    threads = [threading.Thread(target=click) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert desk.until(job.id, "failed").attempt == 2
+    time.sleep(0.5)
+    assert desk.manager.get(job.id).attempt == 2
+
+
+def test_a_worker_is_recognised_before_it_said_who_it_is(
+    new_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    """A server that died right after starting a worker leaves a lock that the next one sees."""
+    first = new_desk()
+    job = first.submit("steps", n=300)
+    first.until(job.id, "running")
+    folder = first.manager.folder(job.id)
+    for _ in range(200):
+        if folder.process():
+            break
+        time.sleep(0.02)
+    first.manager.close()
+    identity = (folder.path / "process.json").rename(tmp_path / "process.json")
+    assert folder.worker_lives()
+    second = new_desk(cancel_grace_s=0.3)
+    time.sleep(0.5)
+    assert second.manager.get(job.id).state == "running"
+    identity.rename(folder.path / "process.json")
+    second.until(job.id, "done")
+    assert not folder.worker_lives()
