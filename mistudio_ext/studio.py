@@ -10,6 +10,7 @@ from mistudio_ext.jobs import EventBus, JobManager
 from mistudio_ext.services.context import Context
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.extractions import ExtractionService
+from mistudio_ext.services.hub import HubService
 from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.replies import ReplyService
@@ -30,7 +31,7 @@ class Studio:
 
     Attributes
     ----------
-    datasets, uploads, models, tokenizations, extractions, templates, system
+    datasets, uploads, models, tokenizations, extractions, templates, hub, system
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -51,6 +52,7 @@ class Studio:
             cancel_grace_s=float(settings.engine_options.get("cancel_grace_s", 5.0)),
         )
         context = Context(settings, self.catalog, self.jobs, self.bus)
+        self.hub = HubService(context)
         self.uploads = UploadService(context)
         self.datasets = DatasetService(context, IndexService(context), self.uploads)
         self.models = ModelService(context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistudio_ext.api import events, handlers, jobs, nouns, spec, templates, uploads
+from mistudio_ext.api import events, handlers, hub, jobs, nouns, spec, templates, uploads
 
 PREFIX = r"mistudio/api/v1"
 _ID = r"([A-Za-z0-9_.-]+)"
@@ -27,6 +27,12 @@ def routes() -> list[Route]:
         (f"datasets/{_ID}/samples", nouns.SamplesHandler),
         (f"datasets/{_ID}/tokenizations", nouns.TokenizationsHandler),
         (f"datasets/{_ID}/tokenizations/{_ID}", nouns.TokenizationHandler),
+        ("hub/datasets", hub.HubSearchHandler, {"kind": "datasets"}),
+        ("hub/models", hub.HubSearchHandler, {"kind": "models"}),
+        (f"hub/datasets/{_ID}", hub.HubRepositoryHandler, {"kind": "datasets"}),
+        (f"hub/datasets/{_ID}/{_ID}", hub.HubRepositoryHandler, {"kind": "datasets"}),
+        (f"hub/models/{_ID}", hub.HubRepositoryHandler, {"kind": "models"}),
+        (f"hub/models/{_ID}/{_ID}", hub.HubRepositoryHandler, {"kind": "models"}),
         ("uploads", uploads.UploadsHandler),
         (f"uploads/{_ID}", uploads.UploadHandler),
         ("models", nouns.CollectionHandler, {"noun": "models"}),
