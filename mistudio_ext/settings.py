@@ -65,11 +65,13 @@ class SettingsTraits(HasTraits):
         help="Folders from which datasets and models may be read; empty: wherever the user may.",
     ).tag(config=True)
     shared_model_dirs = List(
-        Unicode(), help="Read-only folders with models that all users share."
+        Unicode(),
+        help="Read-only folders with models that all users share, as <folder>/<org>/<name>; "
+        "a model of that name is taken from there instead of the Hub.",
     ).tag(config=True)
-    lease_dir = Unicode("", help="Local folder in which servers of one node share their GPUs.").tag(
-        config=True
-    )
+    lease_dir = Unicode(
+        "", help="Local folder for leases of GPUs between the servers of one node; not used yet."
+    ).tag(config=True)
     engine = Enum(["local"], "local", help="Where jobs run: 'local' worker processes.").tag(
         config=True
     )

@@ -127,9 +127,9 @@ class StatisticsHandler(StudioHandler):
 
 
 class DetectHandler(StudioHandler):
-    """``datasets/detect``."""
+    """``datasets/detect``: looks at any file that a dataset could be made of."""
 
-    @allowed("read")
+    @allowed("write")
     async def post(self) -> None:
         """Return what a file on the server's machine is; registers nothing."""
         studio = await self.studio()

@@ -98,7 +98,8 @@ class Context:
             raise InvalidInputError("A path is needed.", code="path_missing", field=field)
         path = Path(text.strip()).expanduser().resolve()
         allowed = [root.resolve() for root in self.settings.allow_paths]
-        if allowed and not any(path.is_relative_to(root) for root in allowed):
+        shared = [root.resolve() for root in self.settings.shared_model_dirs]
+        if allowed and not any(path.is_relative_to(root) for root in [*allowed, *shared]):
             raise AccessDeniedError(
                 f"'{text}' may not be read here.",
                 code="path_not_allowed",

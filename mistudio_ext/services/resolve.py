@@ -31,7 +31,7 @@ class Resolver:
         catalog = self._context.catalog
         if not (catalog.models.find(id=model) or catalog.models.find(name=model)):
             with _at_field("model"):
-                self._models.check(_source(model, "model", sample.MODEL_NAME))
+                self._models.check(self._model_source(model))
         if not (catalog.datasets.find(id=dataset) or catalog.datasets.find(name=dataset)):
             with _at_field("dataset"):
                 self._datasets.check(_source(dataset, "dataset", sample.DATASET_NAME))
@@ -51,10 +51,18 @@ class Resolver:
         catalog = self._context.catalog.models
         found = catalog.find(id=text) or catalog.find(name=text)
         if found is None or found.state == "failed":
-            body = dict(found.request) if found else _source(text, "model", sample.MODEL_NAME)
+            body = dict(found.request) if found else self._model_source(text)
             created, _ = self._models.create(body)
             found = catalog.get(created["id"])
         return self._models.in_format(found, wanted_format) if wanted_format else found
+
+    def _model_source(self, text: str) -> Json:
+        """Return the body that registers a model; shared folders come before the Hub."""
+        if is_repo_id(text):
+            for root in self._context.settings.shared_model_dirs:
+                if (root / text / "config.json").is_file():
+                    return {"source": "path", "path": str(root / text)}
+        return _source(text, "model", sample.MODEL_NAME)
 
     def known_dataset(self, text: str) -> DatasetRecord:
         """Return a dataset that is in the catalog and ready, for estimates."""

@@ -131,6 +131,23 @@ def test_allow_paths(new_studio: Callable[..., Studio], tmp_path: Path) -> None:
     assert dataset["name"] == "data"
 
 
+def test_shared_model_dirs(new_studio: Callable[..., Studio], tmp_path: Path) -> None:
+    """A model in a shared folder is taken from there, by the name that it has on the Hub."""
+    import shutil
+
+    from mistudio_ext import sample
+
+    shared = tmp_path / "shared"
+    shutil.copytree(sample.MODEL_DIR, shared / "demo" / "stories")
+    studio = new_studio(shared_model_dirs=[str(shared)], allow_paths=[str(tmp_path / "own")])
+    body = {"model": "demo/stories", "dataset": "sample-stories", "max_samples": 2}
+    extraction, job, _ = studio.extractions.create(body)
+    assert wait(studio, job)["state"] == "done"
+    model = studio.models.get(studio.extractions.get(extraction["id"])["model_id"])
+    assert model["source"] == "path"
+    assert model["path"] == str(shared / "demo" / "stories")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "body", "code"),
     [
