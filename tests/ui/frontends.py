@@ -144,7 +144,8 @@ class Panels:
     def choose(self, label: str, option: str) -> None:
         """Choose in a list by what it shows."""
         control = self.root.get_by_label(label, exact=True)
-        value = control.locator("option", has_text=option).first.get_attribute("value")
+        choice = control.locator("option", has_text=option).first
+        value = choice.get_attribute("value", timeout=SLOW)
         control.select_option(value)
 
     def point(self, short: str, chosen: bool = True) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.servers import JupyterProcess
 from tests.ui.conftest import Shots
@@ -84,11 +84,12 @@ def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, sh
     panels.tab("Extract")
     configure(panels, 300)
     shots("extract")
+    started = Started(jupyter, page)
     panels.button("Extract").click()
     expect(panels.root.get_by_role("progressbar").first).to_be_visible(timeout=SLOW)
     shots("progress")
 
-    run = panels.root.get_by_test_id(f"mistudio-run-{newest(jupyter)}")
+    run = started.run(panels)
     run.get_by_role("button", name="Send to kernel").click()
     expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
     expect(cells(page).first).to_contain_text("ms.open")
@@ -128,8 +129,9 @@ def test_panels_in_a_cell(jupyter: JupyterProcess, page: Page, shots: Shots) -> 
     expect(output.get_by_test_id("mistudio-extract")).to_be_visible(timeout=SLOW)
     configure(panels, 200)
     shots("cell")
+    started = Started(jupyter, page)
     panels.button("Extract").click()
-    run = output.get_by_test_id(f"mistudio-run-{wait_for_extractions(jupyter, page, 2)}")
+    run = started.run(panels)
     run.get_by_role("button", name="Send to kernel").click()
     expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
     summary = printed_summary(run_cell(page, SUMMARY))
@@ -144,8 +146,9 @@ def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, sho
     panels = Panels(page.locator("#mistudio-sidebar"))
     panels.tab("Extract")
     configure(panels, 100)
+    started = Started(jupyter, page)
     panels.button("Extract").click()
-    run = panels.root.get_by_test_id(f"mistudio-run-{wait_for_extractions(jupyter, page, 3)}")
+    run = started.run(panels)
     run.get_by_role("button", name="Send to kernel").click()
     expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
     summary = printed_summary(run_cell(page, SUMMARY))
@@ -157,11 +160,20 @@ def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, sho
     shots("notebook7-cell")
 
 
-def wait_for_extractions(server: JupyterProcess, page: Page, count: int) -> str:
-    """Wait until there are so many extractions; return the newest."""
-    for _ in range(100):
-        if len(server.api("extractions")["extractions"]) >= count:
-            break
-        page.wait_for_timeout(100)
-    assert len(server.api("extractions")["extractions"]) == count
-    return newest(server)
+class Started:
+    """Finds the extraction that was started since."""
+
+    def __init__(self, server: JupyterProcess, page: Page) -> None:
+        self.server, self.page = server, page
+        self.before = self._ids()
+
+    def _ids(self) -> set[str]:
+        return {each["id"] for each in self.server.api("extractions")["extractions"]}
+
+    def run(self, panels: Panels) -> Locator:
+        """Return the card of the run, once the server has it."""
+        for _ in range(300):
+            if new := self._ids() - self.before:
+                return panels.root.get_by_test_id(f"mistudio-run-{new.pop()}")
+            self.page.wait_for_timeout(100)
+        raise AssertionError("No extraction was started.")
