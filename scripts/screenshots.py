@@ -73,9 +73,7 @@ def _widen(page: Page, by: int) -> None:
 
 
 def _scroll_to_probe(page: Page) -> None:
-    page.evaluate(
-        "() => document.querySelector('.jp-WindowedPanel-outer').scrollTo({top: 560})"
-    )
+    page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo({top: 560})")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def formats(counts: dict[str, int], config: Json, download_bytes: int, devices: 
     whole = min(_never_quantised(config), n_params)
     kinds = {device["id"]: device["kind"] for device in devices}
     free = {d["id"]: (d["memory_total"] or 0) - (d["memory_used"] or 0) for d in devices}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in MODEL_FORMATS:
         memory = {kind: _memory(name, n_params, whole, kind) for kind in set(kinds.values())}
         fits = {i: memory[kinds[i]] <= free[i] * _ROOM for i in free}
