@@ -18,7 +18,8 @@ PYTEST_ARGS ?=
 # wherever the machine offers one. Override with e.g. `make TORCH=torch`.
 TORCH ?= $(if $(shell command -v nvidia-smi 2>/dev/null),torch,torch==2.13.0)
 
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# Python compiles what it imports; compiling everything beforehand would take half a minute.
+PIP := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 NPM := cd labextension && npm --loglevel=error
 
 PACKAGING := pyproject.toml install.json LICENSE README.md jupyter-config/mistudio_ext.json \
