@@ -165,7 +165,7 @@ def _in_kernel(address: ServerAddress, code: str) -> str:
         client: Any = BlockingKernelClient()
         client.load_connection_file(f"{jupyter_runtime_dir()}/kernel-{kernel['id']}.json")
         client.start_channels()
-        client.wait_for_ready(timeout=START_S)
+        _until_ready(client)
         printed: list[str] = []
 
         def take(message: Json) -> None:
@@ -182,6 +182,25 @@ def _in_kernel(address: ServerAddress, code: str) -> str:
         return "".join(printed)
     finally:
         _jupyter(address, "DELETE", f"api/kernels/{kernel['id']}")
+
+
+def _until_ready(client: Any) -> None:
+    """Wait until a kernel answers.
+
+    A client that did not start the kernel itself takes one that is still importing
+    for a dead one, so it is asked again.
+    """
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(RuntimeError):
+            client.wait_for_ready(timeout=START_S)
+            return
+        time.sleep(0.5)
+    raise ServerError(
+        "The kernel did not start.",
+        code="kernel_not_started",
+        hint="'jupyter mistudio doctor' looks at the environment.",
+    )
 
 
 def _jupyter(address: ServerAddress, method: str, route: str, body: Json | None = None) -> Json:
