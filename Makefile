@@ -74,7 +74,8 @@ $(STAMPS)/dependencies: pyproject.toml scripts/requirements.py | $(STAMPS)/torch
 	@$(PIP) -r $(STAMPS)/requirements.txt
 	@touch $@
 
-$(STAMPS)/dependencies-test: pyproject.toml scripts/requirements.py | $(STAMPS)/dependencies
+# After the project, because two pips must not work on one environment at a time.
+$(STAMPS)/dependencies-test: pyproject.toml scripts/requirements.py | $(STAMPS)/project
 	@echo '· dependencies of the tests'
 	@$(BIN)/python scripts/requirements.py test > $(STAMPS)/requirements-test.txt
 	@$(PIP) -r $(STAMPS)/requirements-test.txt
