@@ -2,13 +2,16 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mistudio_ext.sample import DATASET_NAME, MODEL_DIR, MODEL_NAME
 from mistudio_ext.sample.baselines import baseline_losses
+from mistudio_ext.sample.card import write_card
 from mistudio_ext.sample.corpus import documents
 
 torch = pytest.importorskip("torch")
@@ -102,6 +105,13 @@ def test_recorded_validation_loss_holds(
     assert measured == pytest.approx(quick["validation_loss"], rel=0.02)
     assert measured == pytest.approx(record["final_validation_loss"], rel=0.2)
     assert measured < 0.7 * record["bigram_loss"]
+
+
+def test_card_is_the_one_that_the_records_give(record: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copy(MODEL_DIR / "probes.json", tmp_path)
+    write_card(record, tmp_path)
+    written = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert written == (MODEL_DIR / "README.md").read_text(encoding="utf-8")
 
 
 def test_better_than_counting(record: dict[str, Any]) -> None:
