@@ -37,10 +37,10 @@ python -m mistudio_ext.sample.train --out DIR
 ```
 
 {steps:,} steps of AdamW on batches of {rows} rows of 512 tokens, {tokens:,} tokens in all, in
-{minutes:.0f} minutes with `--threads {threads}` on a busy CPU; the settings are in `training.json`. The texts are
-the shipped training split and then new draws of the same generator, so hardly any text was seen
-twice; no text of the validation split is among them. Documents are packed whole into rows and do
-not see each other.
+{minutes:.0f} minutes with `--threads {threads}` on a busy CPU; the settings are in
+`training.json`. The texts are the shipped training split and then new draws of the same generator,
+so hardly any text was seen twice; no text of the validation split is among them. Documents are
+packed whole into rows and do not see each other.
 
 | step | tokens | training loss since the row above | validation loss |
 |---:|---:|---:|---:|
