@@ -109,7 +109,7 @@ def test_a_download_goes_on_after_its_process_was_killed(
 def test_an_import_that_was_killed_can_be_done_again(
     tmp_path: Path, data_dir: Path, start: Callable[..., Job]
 ) -> None:
-    write_lines(tmp_path / "in.jsonl", documents(60_000))
+    write_lines(tmp_path / "in.jsonl", documents(400_000))
     job = start(source="path", source_path=str(tmp_path / "in.jsonl"))
     job.wait_for(lambda event: event.get("unit") == "rows" and event["done"] > 1000)
     job.process.send_signal(signal.SIGKILL)
@@ -121,8 +121,8 @@ def test_an_import_that_was_killed_can_be_done_again(
     again = start(source="path", source_path=str(tmp_path / "in.jsonl"))
     outcome = again.result()
     assert outcome["state"] == "done", outcome
-    assert outcome["result"]["n_rows"] == 60_000
-    assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 60_000
+    assert outcome["result"]["n_rows"] == 400_000
+    assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 400_000
     assert all(name.startswith("datasets/ds_1/") for name in made(data_dir))
 
 
