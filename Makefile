@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 ARGS ?=
 PYTEST_ARGS ?=
+# Half of a test's time is a worker or a browser that it waits for.
+TEST_PROCESSES ?= 3
 
 # Without an NVIDIA driver the CPU build of PyTorch is enough; asking for this release takes it
 # wherever the machine offers one. Override with e.g. `make TORCH=torch`.
@@ -42,7 +44,7 @@ demo:
 test:
 	@$(MAKE) -j2 install-test chromium
 	@$(MAKE) check-front check-python
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal $(PYTEST_ARGS)
 
 # --- environment -------------------------------------------------------------------------------
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 
 from mistudio_ext.api.handlers import RESOURCE, StudioHandler, allowed
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.upload_pieces import Piece
-from mistudio_ext.services.uploads import UploadService
+
+if TYPE_CHECKING:
+    # Services bring SQLAlchemy, which must not delay the server's start.
+    from mistudio_ext.services.upload_pieces import Piece
+    from mistudio_ext.services.uploads import UploadService
 
 #: Bytes that are gathered before they are written.
 GATHER = 1 << 20

@@ -66,6 +66,13 @@ def test_the_server_never_imports_torch(tmp_path: Path) -> None:
     assert modules.isdisjoint(HEAVY)
 
 
+def test_services_wait_for_the_first_use(tmp_path: Path) -> None:
+    """What opens the catalog is imported behind the server's back, not while it starts."""
+    modules = set(map(str, start("with", folder=tmp_path)["modules"]))  # type: ignore[call-overload]
+    assert "mistudio_ext.api.app" in modules
+    assert modules.isdisjoint({"sqlalchemy", "alembic", "mistudio_ext.studio"})
+
+
 def test_the_extension_adds_little_to_the_start(tmp_path: Path) -> None:
     """With and without it, in turn; the least processor time of each counts, free of noise."""
     took: dict[str, list[float]] = {"with": [], "without": []}
