@@ -30,12 +30,12 @@ FRONT := $(shell find labextension/src labextension/schema labextension/style -t
 	labextension/package.json labextension/tsconfig.json labextension/esbuild.panels.mjs
 LABEXTENSION := mistudio_ext/labextension/package.json
 
-.PHONY: help demo test install install-test build wheel lint format check-front check-python \
+.PHONY: help demo test docs install install-test build wheel lint format check-front check-python \
 	chromium clean distclean
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
-	@echo 'Also: build, wheel, lint, format, clean, distclean.'
+	@echo 'Also: build, wheel, docs, lint, format, clean, distclean.'
 
 demo:
 	@$(MAKE) -j2 install
@@ -79,7 +79,7 @@ $(STAMPS)/dependencies: pyproject.toml scripts/requirements.py | $(STAMPS)/torch
 # After the project, because two pips must not work on one environment at a time.
 $(STAMPS)/dependencies-test: pyproject.toml scripts/requirements.py | $(STAMPS)/project
 	@echo '· dependencies of the tests'
-	@$(BIN)/python scripts/requirements.py test > $(STAMPS)/requirements-test.txt
+	@$(BIN)/python scripts/requirements.py test docs > $(STAMPS)/requirements-test.txt
 	@$(PIP) -r $(STAMPS)/requirements-test.txt
 	@touch $@
 
@@ -117,6 +117,10 @@ build: $(LABEXTENSION)
 wheel: install-test
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
+
+docs: install-test
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo 'build/docs/index.html'
 
 # --- checks ------------------------------------------------------------------------------------
 
