@@ -10,9 +10,13 @@ from typing import Any
 
 from mistudio_ext.catalog import Catalog, JobRecord, new_id
 from mistudio_ext.errors import ConflictError
+from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.bus import EventBus
+from mistudio_ext.jobs.dispatch import Dispatcher
+from mistudio_ext.jobs.endings import Endings
 from mistudio_ext.jobs.folder import JobFolder
 from mistudio_ext.jobs.kinds import JobKind, Json
+from mistudio_ext.jobs.live import LiveProgress
 from mistudio_ext.jobs.owners import Owners
 from mistudio_ext.jobs.supervisor import Supervisor
 from mistudio_ext.jobs.view import public
@@ -54,21 +58,18 @@ class JobManager:
     ) -> None:
         self._catalog = catalog
         self._bus = bus
-        self._kinds: dict[str, JobKind] = {}
-        self._secrets: dict[str, dict[str, str]] = {}
         self._owners = Owners(root / "jobs" / ".owners")
+        self._board = Board(catalog, self._owners, root, self._publish)
+        self._kinds, self._secrets = self._board.kinds, self._board.secrets
+        self._live = LiveProgress(self._board)
         self._changed = threading.Condition()
         self.closed = False
+        endings = Endings(self._board)
         self._supervisor = Supervisor(
-            catalog,
-            self._owners,
-            root,
-            self._kinds,
-            self._secrets,
-            self._publish,
-            max_running=max_running,
+            self._board,
+            Dispatcher(self._board, endings, max_running=max_running, worker=worker),
+            endings,
             cancel_grace_s=cancel_grace_s,
-            worker=worker,
         )
 
     def register(self, kind: JobKind) -> None:
@@ -134,11 +135,11 @@ class JobManager:
 
     def get(self, job_id: str) -> JobRecord:
         """Return a job with its live progress."""
-        return self._supervisor.live(self._catalog.jobs.get(job_id))
+        return self._live.of(self._catalog.jobs.get(job_id))
 
     def all(self, **equal: Any) -> list[JobRecord]:
         """Return jobs, newest first, with their live progress."""
-        return [self._supervisor.live(job) for job in self._catalog.jobs.list(**equal)]
+        return [self._live.of(job) for job in self._catalog.jobs.list(**equal)]
 
     def view(self, job: JobRecord) -> Json:
         """Return a job as REST and events give it."""
@@ -150,7 +151,7 @@ class JobManager:
 
     def folder(self, job_id: str) -> JobFolder:
         """Return a job's folder."""
-        return self._supervisor.folder(job_id)
+        return self._board.folder(job_id)
 
     def cancel(self, job_id: str) -> JobRecord:
         """Cancel a queued or running job; an ended one is left as it is."""
@@ -209,7 +210,7 @@ class JobManager:
         """Return how many queued jobs come before this one, None if it is not queued."""
         if job.state != "queued":
             return None
-        waiting = [queued.id for queued in self._supervisor.queue()]
+        waiting = [queued.id for queued in self._board.queue()]
         return waiting.index(job.id) if job.id in waiting else 0
 
     def _publish(self, job: JobRecord) -> None:

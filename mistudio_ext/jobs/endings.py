@@ -1,0 +1,100 @@
+"""How a job ends: the worker's result or its death, brought into catalog and services."""
+
+from __future__ import annotations
+
+import logging
+
+from mistudio_ext.catalog import JobRecord, now
+from mistudio_ext.errors import CancelledError, MiStudioError
+from mistudio_ext.jobs.board import Board
+from mistudio_ext.jobs.deaths import explain
+from mistudio_ext.jobs.kinds import Json
+from mistudio_ext.jobs.process import boot_id
+from mistudio_ext.jobs.running import RunningJob
+
+_log = logging.getLogger(__name__)
+
+
+class Endings:
+    """Settles jobs.
+
+    Parameters
+    ----------
+    board
+        The jobs.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def worker_gone(self, running: RunningJob) -> None:
+        """Settle a job whose worker is gone."""
+        running.look()
+        status = running.process.reap()
+        # A live record goes before the entry in `running`, so that readers never see old progress.
+        job = running.job
+        outcome = running.folder.result()
+        identity = running.folder.process() or {}
+        if outcome is not None and outcome["state"] == "done":
+            self._succeed(job, outcome["result"])
+        elif outcome is not None:
+            self.end(job, outcome["state"], outcome.get("error") or cancelled())
+        elif self._board.catalog.jobs.get(job.id).cancel_requested:
+            self.end(job, "cancelled", cancelled())
+        else:
+            state, error = explain(status, identity.get("boot_id", boot_id()) != boot_id())
+            error["log_tail"] = running.folder.log_tail(10)[0]
+            self.end(job, state, error)
+
+    def end(self, job: JobRecord, state: str, error: Json) -> None:
+        """End a job as failed, cancelled or interrupted."""
+        try:
+            self._board.kinds[job.kind].fail(job, state, error)
+        except Exception:  # noqa: BLE001 - the job has ended all the same
+            _log.exception("The end of %s could not be noted everywhere.", job.id)
+        self._settle(job, state, error)
+
+    def _succeed(self, job: JobRecord, result: Json) -> None:
+        try:
+            self._board.kinds[job.kind].finish(job, result)
+        except MiStudioError as error:
+            self.end(job, "failed", error.to_dict())
+            return
+        except Exception:  # noqa: BLE001 - the last resort, logged
+            _log.exception("The result of %s could not be taken over.", job.id)
+            self.end(job, "failed", internal())
+            return
+        self._settle(job, "done", None)
+
+    def _settle(self, job: JobRecord, state: str, error: Json | None) -> None:
+        ended = self._board.catalog.jobs.update(
+            job.id,
+            state=state,
+            error=error,
+            ended_at=now(),
+            phase=None,
+            message="",
+            done=job.done,
+            total=job.total,
+            unit=job.unit,
+            rate=job.rate,
+            eta_s=None,
+            warnings=job.warnings,
+        )
+        self._board.running.pop(job.id, None)
+        self._board.secrets.pop(job.id, None)
+        self._board.publish(ended)
+
+
+def cancelled() -> Json:
+    """Return the error of a cancelled job."""
+    return CancelledError("The job was cancelled.", hint="Retry it to go on.").to_dict()
+
+
+def internal() -> Json:
+    """Return the error of a job that met a bug of ours; the log has the rest."""
+    return {
+        "code": "internal_error",
+        "message": "Something unexpected went wrong in the server.",
+        "hint": "The server's log has the details.",
+    }
