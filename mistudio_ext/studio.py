@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mistudio_ext.catalog import Catalog
 from mistudio_ext.jobs import EventBus, JobManager
+from mistudio_ext.services.activation_views import ActivationViews
 from mistudio_ext.services.context import Context
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.extractions import ExtractionService
@@ -31,7 +32,7 @@ class Studio:
 
     Attributes
     ----------
-    datasets, uploads, models, tokenizations, extractions, templates, hub, system
+    datasets, uploads, models, tokenizations, extractions, activation_views, templates, hub, system
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -60,6 +61,7 @@ class Studio:
         self.extractions = ExtractionService(
             context, self.datasets, self.models, self.tokenizations
         )
+        self.activation_views = ActivationViews(context)
         self.system = SystemService(context)
         self.templates = TemplateService(context)
         self.replies = ReplyService(context)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Threads that answer requests; none of them computes, they read the catalog and files.
+#: Threads that answer requests: they read the catalog and files.
 THREADS = 8
+
+#: Of these, how many may read through whole arrays at the same time.
+SEARCHES = 2
 
 
 class StudioHost:
@@ -34,6 +37,8 @@ class StudioHost:
         self._opening: Future[Studio] | None = None
         #: Held while a request with an idempotency key is answered: the same key waits.
         self.keyed = asyncio.Lock()
+        #: Searches through arrays at the same time: threads are left for short requests.
+        self.searches = asyncio.Semaphore(SEARCHES)
 
     def open(self) -> None:
         """Begin to open the studio; a failed opening is tried again by the next request."""

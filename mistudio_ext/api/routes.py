@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistudio_ext.api import events, handlers, hub, jobs, nouns, spec, templates, uploads
+from mistudio_ext.api import (
+    activations,
+    events,
+    handlers,
+    hub,
+    jobs,
+    nouns,
+    spec,
+    templates,
+    uploads,
+)
 
 PREFIX = r"mistudio/api/v1"
 _ID = r"([A-Za-z0-9_.-]+)"
@@ -44,6 +54,9 @@ def routes() -> list[Route]:
         ("extractions/delete", nouns.BulkDeleteHandler, {"noun": "extractions"}),
         (f"extractions/{_ID}", nouns.ItemHandler, {"noun": "extractions"}),
         (f"extractions/{_ID}/manifest", nouns.ManifestHandler),
+        (f"extractions/{_ID}/tokens", activations.TokensHandler),
+        (f"extractions/{_ID}/top", activations.TopHandler),
+        (f"extractions/{_ID}/projection", activations.ProjectionHandler),
         ("templates", templates.TemplatesHandler),
         ("templates/export", templates.ExportHandler),
         ("templates/import", templates.ImportHandler),

@@ -50,6 +50,13 @@ class Api:
         assert code == expect, f"{method} {route}: {code} {text!r}"
         return json.loads(text)
 
+    async def lines(self, route: str, **params: Any) -> list[Json]:
+        """Return the answer of a route that sends lines of JSON."""
+        answer = await self._fetch(
+            *f"{API}/{route}".split("/"), params={k: str(v) for k, v in params.items()}
+        )
+        return [json.loads(line) for line in answer.body.splitlines()]
+
     async def job(self, job: Json | None, state: str = "done") -> Json:
         """Wait until a job has ended as expected, and return it."""
         import asyncio

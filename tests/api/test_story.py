@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
+import pytest
 
 from tests.api.conftest import API, Api
+from tests.api.test_spec import answer_schema, schema
 
 BODY = {
     "layers": "1,3",
@@ -84,6 +87,8 @@ async def test_story(api: Api, jp_ws_fetch: Any) -> None:
     assert manifest["state"] == "done"
     assert manifest["files"]["blocks.3.hook_resid_post.npy"]["checksum"].startswith("xxh3_128:")
 
+    await look_into(api, extraction["id"], array, folder)
+
     exact = await api("POST", "extractions/estimate", body)
     assert exact["exact"]
     assert exact["measured"]
@@ -108,6 +113,38 @@ async def test_story(api: Api, jp_ws_fetch: Any) -> None:
     assert dataset["id"] in freed["deleted"]
     assert freed["failed"][0]["code"] == "no_such_dataset"
     assert (await api("GET", "datasets"))["datasets"] == []
+
+
+async def look_into(api: Api, extraction: str, array: Any, folder: Path) -> None:
+    """Tokens, top samples and projection, as the arrays have them."""
+    route, hook = f"extractions/{extraction}", "blocks.3.hook_resid_post"
+    offsets = np.load(folder / "offsets.npy")
+    sample = await api("GET", f"{route}/tokens", hook=hook, sample=2, dimension=7, position=4)
+    jsonschema.validate(sample, answer_schema("/extractions/{id}/tokens", "get", "200"))
+    start, end = offsets[2], offsets[3]
+    np.testing.assert_allclose(sample["values"], array[start:end, 7], rtol=1e-5)
+    assert len(sample["texts"]) == len(sample["ids"]) == end - start
+    dimension, value, _ = sample["stands_out"][0]
+    assert value == pytest.approx(float(array[start + 4, int(dimension)]))
+    rows = await api(
+        "GET", f"datasets/{(await api('GET', route))['dataset_id']}/samples", offset=sample["row"]
+    )
+    assert "".join(sample["texts"][1:8]) in rows["samples"][0]["text"]
+
+    lines = await api.lines(f"{route}/top", hook=hook, dimension=7, count=3)
+    for line in lines:
+        jsonschema.validate(line, schema("Ranking"))
+    best = lines[-1]["top"]
+    assert lines[-1]["read"] == lines[-1]["total"] == len(offsets) - 1
+    assert best[0]["value"] == pytest.approx(float(array[:, 7].max()))
+    place = offsets[best[0]["sample"]] + best[0]["position"]
+    assert place == int(array[:, 7].argmax())
+
+    plane = await api("GET", f"{route}/projection", hook=hook, count=100)
+    jsonschema.validate(plane, answer_schema("/extractions/{id}/projection", "get", "200"))
+    assert len(plane["x"]) == len(plane["texts"]) == 100
+    wrong = await api("GET", f"{route}/top", hook=hook, dimension=192, expect=404)
+    assert wrong["field"] == "dimension"
 
 
 async def test_everything_from_one_request(api: Api) -> None:
