@@ -23,6 +23,7 @@ class Settings:
     max_running_jobs: int = 3
     max_upload_bytes: int = 20 * 2**30
     disk_reserve_bytes: int = 2**30
+    quota_bytes: int = 0
     allow_remote_code: bool = False
     allow_paths: tuple[Path, ...] = ()
     shared_model_dirs: tuple[Path, ...] = ()
@@ -56,6 +57,11 @@ class SettingsTraits(HasTraits):
     max_upload_bytes = Int(20 * 2**30, help="Largest upload, in bytes.").tag(config=True)
     disk_reserve_bytes = Int(
         2**30, help="Bytes that stay free on the disk of the data folder."
+    ).tag(config=True)
+    quota_bytes = Int(
+        0,
+        help="Bytes that a user's data folder and downloaded models may take together; "
+        "0: no quota.",
     ).tag(config=True)
     allow_remote_code = Bool(
         False, help="Allow models whose repository brings Python code of its own."
@@ -92,6 +98,7 @@ class SettingsTraits(HasTraits):
             max_running_jobs=self.max_running_jobs,
             max_upload_bytes=self.max_upload_bytes,
             disk_reserve_bytes=self.disk_reserve_bytes,
+            quota_bytes=self.quota_bytes,
             allow_remote_code=self.allow_remote_code,
             allow_paths=tuple(_path(p) for p in self.allow_paths),
             shared_model_dirs=tuple(_path(p) for p in self.shared_model_dirs),

@@ -14,7 +14,9 @@ from mistudio_ext.services.extractions import ExtractionService
 from mistudio_ext.services.hub import HubService
 from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.monitor import MonitorService
 from mistudio_ext.services.replies import ReplyService
+from mistudio_ext.services.storage import StorageService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.templates import TemplateService
 from mistudio_ext.services.tokenizations import TokenizationService
@@ -32,7 +34,8 @@ class Studio:
 
     Attributes
     ----------
-    datasets, uploads, models, tokenizations, extractions, activation_views, templates, hub, system
+    datasets, uploads, models, tokenizations, extractions, activation_views, templates, hub,
+    system, monitor, storage
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -62,7 +65,9 @@ class Studio:
             context, self.datasets, self.models, self.tokenizations
         )
         self.activation_views = ActivationViews(context)
-        self.system = SystemService(context)
+        self.monitor = MonitorService(context)
+        self.system = SystemService(context, self.monitor)
+        self.storage = StorageService(context)
         self.templates = TemplateService(context)
         self.replies = ReplyService(context)
         context.sweep()
@@ -75,5 +80,6 @@ class Studio:
 
     def close(self) -> None:
         """Stop supervising and close the catalog; workers go on."""
+        self.monitor.close()
         self.jobs.close()
         self.catalog.close()

@@ -21,6 +21,7 @@ from mistudio_ext.api.host import StudioHost
 if TYPE_CHECKING:
     # At run time this would import SQLAlchemy while the server starts.
     from mistudio_ext.jobs.bus import EventBus, Message
+    from mistudio_ext.services.monitor import MonitorService
 
 
 class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -31,6 +32,9 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     """
 
     auth_resource = RESOURCE
+
+    #: The client is gone, perhaps before it was served at all.
+    _left = False
 
     @ws_authenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
@@ -47,24 +51,34 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         self._waiting: dict[str, Message] = {}
         self._something = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._bus: EventBus = (await host.studio()).bus
-        if self.ws_connection is None:
-            return  # The client left while the studio was opening.
+        studio = await host.studio()
+        self._bus: EventBus = studio.bus
+        if self._is_gone():
+            return  # While the studio was opening.
+        self._monitor: MonitorService = studio.monitor
         text = self.get_query_argument("since", "")
         since = int(text) if text.isdigit() else None
         hello = {"version": __version__, "epoch": self._bus.epoch}
         await self._send(
             {"type": "hello", "seq": self._bus.seq, "topic": "server", "payload": hello}
         )
+        if self._is_gone():
+            return
         self._bus.subscribe(self._receive, since)
+        self._monitor.listen()
         self._sender = asyncio.create_task(self._send_waiting())
 
     def on_close(self) -> None:
         """Stop listening."""
         super().on_close()
+        self._left = True
         if hasattr(self, "_sender"):
             self._bus.unsubscribe(self._receive)
+            self._monitor.leave()
             self._sender.cancel()
+
+    def _is_gone(self) -> bool:
+        return self._left
 
     def on_message(self, message: str | bytes) -> None:
         """Ignore what a client says; it has nothing to say here."""

@@ -21,6 +21,46 @@ class SystemHandler(StudioHandler):
         await self.reply(self.host.call(studio.system.get))
 
 
+class HistoryHandler(StudioHandler):
+    """``system/history``."""
+
+    @allowed("read")
+    async def get(self) -> None:
+        """Return what the machine did in the last minutes."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.monitor.history))
+
+
+class StorageHandler(StudioHandler):
+    """``system/storage``."""
+
+    @allowed("read")
+    async def get(self) -> None:
+        """Return what takes the space."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.storage.usage))
+
+
+class LeftoversHandler(StudioHandler):
+    """``system/leftovers``."""
+
+    @allowed("read")
+    async def get(self) -> None:
+        """Return what lies in the data folder and belongs to nothing."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.storage.leftovers))
+
+
+class CleanHandler(StudioHandler):
+    """``system/leftovers/clean``."""
+
+    @allowed("write")
+    async def post(self) -> None:
+        """Remove leftovers, all or those that are named."""
+        studio = await self.studio()
+        await self.reply(self.host.call(studio.storage.clean, self.body().get("paths")))
+
+
 class CollectionHandler(StudioHandler):
     """``datasets``, ``models``, ``extractions``: the list, and a new one."""
 

@@ -26,6 +26,10 @@ def routes() -> list[Route]:
     """Return ``(pattern below the base URL, handler, arguments)`` of every route."""
     table: list[tuple[Any, ...]] = [
         ("system", nouns.SystemHandler),
+        ("system/history", nouns.HistoryHandler),
+        ("system/storage", nouns.StorageHandler),
+        ("system/leftovers", nouns.LeftoversHandler),
+        ("system/leftovers/clean", nouns.CleanHandler),
         ("spec.yaml", spec.SpecHandler),
         ("events", events.EventsHandler),
         ("datasets", nouns.CollectionHandler, {"noun": "datasets"}),

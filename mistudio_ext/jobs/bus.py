@@ -21,7 +21,7 @@ class Message:
     Attributes
     ----------
     type
-        ``job``, ``dataset``, ``model``, ``tokenization``, ``extraction`` or ``reset``.
+        ``job``, ``dataset``, ``model``, ``tokenization``, ``extraction``, ``system`` or ``reset``.
     seq
         Number in order, rising across restarts of the server.
     topic
@@ -59,7 +59,8 @@ class EventBus:
         # Milliseconds since the epoch: a restarted server goes on above all it ever sent.
         self._seq = int(time.time() * 1000)
         self._kept: deque[Message] = deque(maxlen=KEPT)
-        self._first = self._seq
+        #: Number of the newest message that was kept once and is gone.
+        self._gone = self._seq
         #: Changes with every start of the server.
         self.epoch = secrets.token_hex(4)
         self._subscribers: list[Subscriber] = []
@@ -69,12 +70,13 @@ class EventBus:
         """Number of the last message."""
         return self._seq
 
-    def publish(self, kind: str, topic: str, payload: dict[str, Any]) -> None:
-        """Give a message its number and hand it out."""
+    def publish(self, kind: str, topic: str, payload: dict[str, Any], *, keep: bool = True) -> None:
+        """Give a message its number and hand it out; kept, unless it is of this moment only."""
         with self._lock:
             self._seq += 1
             message = Message(kind, self._seq, topic, payload)
-            self._kept.append(message)
+            if keep:
+                self._keep(message)
             subscribers = list(self._subscribers)
             for subscriber in subscribers:
                 subscriber(message)
@@ -93,8 +95,12 @@ class EventBus:
             if subscriber in self._subscribers:
                 self._subscribers.remove(subscriber)
 
+    def _keep(self, message: Message) -> None:
+        if len(self._kept) == KEPT:
+            self._gone = self._kept[0].seq
+        self._kept.append(message)
+
     def _missed(self, since: int) -> list[Message]:
-        oldest = self._kept[0].seq if self._kept else self._first + 1
-        if since + 1 < oldest or since > self._seq:
+        if since < self._gone or since > self._seq:
             return [Message("reset", self._seq, "server", {})]
         return [message for message in self._kept if message.seq > since]

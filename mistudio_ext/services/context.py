@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -20,6 +21,8 @@ from mistudio_ext.errors import (
     NotFoundError,
 )
 from mistudio_ext.jobs import EventBus, JobManager
+from mistudio_ext.room import DiskLimits
+from mistudio_ext.room import human as human
 from mistudio_ext.settings import Settings
 from mistudio_ext.spec import fingerprint
 from mistudio_ext.store.leftovers import sweep
@@ -42,16 +45,51 @@ class Context:
     #: Held while something is looked for and, if it is not there, added.
     creating: threading.RLock = field(default_factory=threading.RLock)
 
-    def worker_spec(self, **parts: Any) -> Json:
-        """Return a worker's spec: what all kinds have, and the parts of one kind."""
+    def worker_spec(self, *, needs_bytes: int = 0, **parts: Any) -> Json:
+        """Return a worker's spec: what all kinds have, and the parts of one kind.
+
+        Raises
+        ------
+        NoSpaceError
+            If ``needs_bytes`` fit into the disk or the quota no more, so that no
+            job begins that cannot end.
+        """
+        limits = self.disk_limits()
+        limits.check("The job", needs_bytes, free_bytes(self.settings.data_dir))
         return {
             "schema_version": SPEC_VERSION,
             "data_dir": str(self.settings.data_dir),
-            "disk_reserve_bytes": self.settings.disk_reserve_bytes,
+            **limits.to_dict(),
             "allow_remote_code": self.settings.allow_remote_code,
             "threads": self.settings.engine_options.get("threads"),
             **parts,
         }
+
+    def disk_limits(self) -> DiskLimits:
+        """Return reserve and quota, with what is used of the quota now."""
+        quota = self.settings.quota_bytes
+        used = self.used_bytes() if quota else 0
+        return DiskLimits(self.settings.disk_reserve_bytes, quota, used)
+
+    def used_bytes(self) -> int:
+        """Return what counts against the quota: the data folder and downloaded models."""
+        downloads = {
+            model.path: model.size_bytes or 0
+            for model in self.catalog.models.list(state="ready")
+            if model.in_hf_cache
+        }
+        return folder_bytes(self.settings.data_dir) + sum(downloads.values())
+
+    def require_room(self, what: str, n_bytes: int) -> None:
+        """Raise NoSpaceError unless so many bytes fit into the disk and the quota."""
+        self.disk_limits().check(what, n_bytes, free_bytes(self.settings.data_dir))
+
+    def shared_model(self, repo_id: str) -> Path | None:
+        """Return a repository's folder among the models that all users share, if it is there."""
+        for root in self.settings.shared_model_dirs:
+            if (root / repo_id / "config.json").is_file():
+                return root / repo_id
+        return None
 
     def worker_environment(self, _job: JobRecord | None = None) -> dict[str, str]:
         """Return the environment variables that every worker gets."""
@@ -203,9 +241,18 @@ def delete_each(delete: Callable[[str], Json], ids: Iterable[str]) -> Json:
 
 def folder_bytes(path: Path) -> int:
     """Return how many bytes the files below a folder take on the disk."""
-    if not path.exists():
-        return 0
-    return sum(f.lstat().st_blocks * 512 for f in path.rglob("*") if f.is_file())
+    total = 0
+    try:
+        entries = list(os.scandir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return 0  # Deleted meanwhile.
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            total += folder_bytes(Path(entry.path))
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total
 
 
 def remove_folder(path: Path) -> int:
@@ -224,12 +271,3 @@ def free_bytes(path: Path) -> int:
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def human(n_bytes: float) -> str:
-    """Return bytes for people: ``3.4 GB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"

@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any
 
 from mistudio_ext.catalog import DatasetRecord, ModelRecord, TokenizationRecord
+from mistudio_ext.errors import NoSpaceError
 from mistudio_ext.hookpoints import MODULE_PREFIX
-from mistudio_ext.services.context import Context, Json, free_bytes, human
+from mistudio_ext.services.context import Context, Json
 from mistudio_ext.spec import ExtractionSpec
 
 #: Bytes of a number in each storage dtype.
@@ -122,17 +123,11 @@ def warnings_for(
     context: Context, n_bytes: int, hooks: Sequence[str], spec: ExtractionSpec
 ) -> list[dict[str, Any]]:
     """Return what the user should know before starting."""
-    settings = context.settings
     found: list[dict[str, Any]] = []
-    free = free_bytes(settings.data_dir)
-    if n_bytes > free - settings.disk_reserve_bytes:
-        found.append(
-            {
-                "code": "no_space",
-                "message": f"The arrays need {human(n_bytes)}; {human(free)} are free, of which "
-                f"{human(settings.disk_reserve_bytes)} stay free.",
-            }
-        )
+    try:
+        context.require_room("The extraction", n_bytes)
+    except NoSpaceError as error:
+        found.append({"code": error.code, "message": error.message})
     if spec.dtype == "float16" and any("resid" in hook for hook in hooks):
         found.append(
             {

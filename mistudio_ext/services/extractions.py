@@ -17,7 +17,7 @@ from mistudio_ext.catalog import (
     TokenizationRecord,
     new_id,
 )
-from mistudio_ext.errors import AccessDeniedError, ConflictError, InvalidInputError, NoSpaceError
+from mistudio_ext.errors import AccessDeniedError, ConflictError, InvalidInputError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import estimates, manifests, requests
 from mistudio_ext.services.context import (
@@ -28,7 +28,6 @@ from mistudio_ext.services.context import (
     folder_bytes,
     free_bytes,
     free_name,
-    human,
     new_name,
     remove_folder,
 )
@@ -390,15 +389,7 @@ class ExtractionService:
             self._context, dataset, split, tokenization, length, spec.max_samples
         )
         needed = self._estimate(model, spec, spec.hooks, size)["bytes"] - held
-        reserve = self._context.settings.disk_reserve_bytes
-        free = free_bytes(self._context.settings.data_dir)
-        if needed > free - reserve:
-            about = "" if size.exact else "about "
-            raise NoSpaceError(
-                f"The arrays need {about}{human(needed)}, but only {human(max(0, free - reserve))} "
-                f"may be used: {human(free)} are free and {human(reserve)} stay free.",
-                hint="Choose fewer layers, hook points or samples, or free some space.",
-            )
+        self._context.require_room("The extraction", needed)
 
     def _estimate(
         self, model: ModelRecord, spec: ExtractionSpec, hooks: Any, size: estimates.Size

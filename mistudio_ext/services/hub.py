@@ -8,12 +8,11 @@ import time
 from typing import Any
 
 from mistudio_ext.errors import AccessDeniedError, HubError, NotFoundError
+from mistudio_ext.services import machine
 from mistudio_ext.services.context import Context, Json, free_bytes
-from mistudio_ext.services.gpus import gpus
 from mistudio_ext.services.hub_cards import configurations
 from mistudio_ext.services.hub_formats import formats
 from mistudio_ext.services.hub_ids import repo_id
-from mistudio_ext.services.system import cpu
 
 #: Seconds that one question to the Hub may take, and its optional viewer.
 TIMEOUT_S = 10.0
@@ -91,7 +90,7 @@ class HubService:
             "config": config,
             "download_bytes": download,
             "disk": {"free": free, "reserve": self._settings.disk_reserve_bytes},
-            **formats(counts, config, download, [cpu(), *gpus()]),
+            **formats(counts, config, download, machine.devices()),
         }
 
     # -- questions ---------------------------------------------------------------------------

@@ -254,8 +254,13 @@ class ModelService:
         elif source == "path":
             request["path"] = str(model_folder(self._context.local_path(body.get("path"))))
         elif source == "hub":
-            request["repo_id"] = repo_id(body.get("repo_id"))
-            if (revision := text_of(body, "revision")) is not None:
+            wanted_repo = repo_id(body.get("repo_id"))
+            revision = text_of(body, "revision")
+            shared = None if revision else self._context.shared_model(wanted_repo)
+            if shared is not None:
+                return {**request, "source": "path", "path": str(shared)}, {}
+            request["repo_id"] = wanted_repo
+            if revision is not None:
                 request["revision"] = revision
         else:
             raise InvalidInputError(

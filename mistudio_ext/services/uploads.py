@@ -21,10 +21,9 @@ from mistudio_ext.errors import (
     ConflictError,
     InvalidInputError,
     MiStudioError,
-    NoSpaceError,
     NotFoundError,
 )
-from mistudio_ext.services.context import Context, Json, audit, free_bytes, human, only_known
+from mistudio_ext.services.context import Context, Json, audit, human, only_known
 from mistudio_ext.services.upload_pieces import (
     Piece,
     TooLargeError,
@@ -236,13 +235,7 @@ class UploadService:
         return self._root / str(facts["id"]) / str(facts["name"])
 
     def _require(self, size: int, name: str) -> None:
-        free, reserve = free_bytes(self._root), self._context.settings.disk_reserve_bytes
-        if size > free - reserve:
-            raise NoSpaceError(
-                f"Uploading '{name}' needs {human(size)}, but {human(free)} are free "
-                f"and {human(reserve)} of them are kept in reserve.",
-                hint="Free some space or choose another data folder.",
-            )
+        self._context.require_room(f"Uploading '{name}'", size)
 
     def _in_use(self) -> set[str]:
         return {

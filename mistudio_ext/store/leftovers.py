@@ -55,6 +55,21 @@ def sweep(temporary: Path) -> list[str]:
     return sorted(removed)
 
 
+def in_use(folder: Path) -> bool:
+    """Tell whether a living process works on a half-made folder."""
+    try:
+        fd = os.open(_lock_path(folder), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _lock_path(folder: Path) -> Path:
     return folder.with_name(folder.name + _SUFFIX)
 

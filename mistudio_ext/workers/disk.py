@@ -8,52 +8,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mistudio_ext.errors import NoSpaceError
+from mistudio_ext.room import DiskLimits
+from mistudio_ext.room import human as human
 from mistudio_ext.store.leftovers import claimed
 
 #: Bytes between two looks at the free space while writing.
 _WATCH_BYTES = 64 << 20
 
 
-def human(n_bytes: float) -> str:
-    """Return ``1.5 GB`` for 1500000000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(n_bytes) < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
-
-
 class DiskGuard:
-    """Keeps a reserve of free space on the disk that holds a folder.
+    """Keeps a worker within the disk's reserve and the user's quota.
 
     Parameters
     ----------
     folder
         A folder on that disk; the nearest parent that exists is asked.
-    reserve_bytes
-        Free space that must stay.
+    limits
+        Reserve and quota.
     """
 
-    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+    def __init__(self, folder: Path, limits: DiskLimits) -> None:
         while not folder.exists():
             folder = folder.parent
         self._folder = folder
-        self._reserve = reserve_bytes
+        self._limits = limits
+        self._written = 0
         self._until_look = _WATCH_BYTES
 
     def require(self, n_bytes: int, what: str) -> None:
-        """Raise NoSpaceError unless ``n_bytes`` fit and the reserve stays."""
+        """Raise NoSpaceError unless ``n_bytes`` fit into reserve and quota."""
         free = shutil.disk_usage(self._folder).free
-        if n_bytes > free - self._reserve:
-            raise NoSpaceError(
-                f"{what} needs about {human(n_bytes)}, but {human(free)} are free "
-                f"and {human(self._reserve)} of them are kept in reserve.",
-                hint="Free some space, choose another data folder, or take fewer rows.",
-            )
+        self._limits.check(what, n_bytes, free, self._written)
 
     def wrote(self, n_bytes: int, what: str) -> None:
         """Say that so much was written; looks at the free space now and then."""
+        self._written += n_bytes
         self._until_look -= n_bytes
         if self._until_look <= 0:
             self._until_look = _WATCH_BYTES

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.workers.dataset_files import DataFile
 from mistudio_ext.workers.dataset_sources import (
     Layout,
@@ -46,7 +47,7 @@ class HubRequest:
 
 
 def open_repository(
-    request: HubRequest, scratch: Path, reserve_bytes: int, report: Reporter
+    request: HubRequest, scratch: Path, limits: DiskLimits, report: Reporter
 ) -> Source:
     """Find the files of a dataset on the Hub and fetch those that are needed.
 
@@ -74,7 +75,7 @@ def open_repository(
             "parquet_copy",
             "The Hub's Parquet copy is used, because the repository's own files cannot be read.",
         )
-    guard = DiskGuard(repository.cache, reserve_bytes)
+    guard = DiskGuard(repository.cache, limits)
     chosen = check_splits(list(layout.files), request.splits)
     files = {name: layout.files[name] for name in layout.files if name in chosen}
     if request.max_rows is None:

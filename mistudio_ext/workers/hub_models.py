@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mistudio_ext.errors import HubError, InvalidInputError
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.hub import Repository, cached_snapshot
 from mistudio_ext.workers.model_folder import (
@@ -29,7 +30,7 @@ def fetch_model(
     *,
     endpoint: str | None,
     with_code: bool,
-    reserve_bytes: int,
+    limits: DiskLimits,
     report: Reporter,
 ) -> tuple[Path, str]:
     """Fetch config, tokenizer and safetensors of a model.
@@ -50,7 +51,7 @@ def fetch_model(
             raise
         report.warn("offline_copy", f"The Hub cannot be reached: the copy of {repo_id} is used.")
         return ready, ready.name
-    guard = DiskGuard(repository.cache, reserve_bytes)
+    guard = DiskGuard(repository.cache, limits)
     names = list(_small_files(repository, with_code))
     if "config.json" not in names:
         raise _not_a_model(repo_id, "it has no config.json")

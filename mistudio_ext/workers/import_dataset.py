@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
 from mistudio_ext.store.leftovers import claimed
@@ -106,21 +107,21 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
-    reserve = int(spec.get("disk_reserve_bytes") or 0)
-    guard = DiskGuard(Path(spec["data_dir"]), reserve)
+    limits = DiskLimits.of(spec)
+    guard = DiskGuard(Path(spec["data_dir"]), limits)
     temporary = DataFolder(Path(spec["data_dir"])).temporary
     report.phase("reading", f"Looking at {request.name}")
     with (
         claimed(temporary / f"{request.id}-scratch") as scratch,
         making(temporary / request.id, request.path) as folder,
     ):
-        source = _open(request, scratch, reserve, report)
+        source = _open(request, scratch, limits, report)
         bad_rows = _leave_out_bad_rows(source, scratch, guard, report) if request.skip_bad else []
         splits = _write(source, request, folder, guard, report)
         return {**_finish(folder, splits, request, source), "bad_rows": bad_rows}
 
 
-def _open(request: Request, scratch: Path, reserve_bytes: int, report: Reporter) -> Source:
+def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter) -> Source:
     if request.source == "hub":
         from mistudio_ext.workers.hub_datasets import HubRequest, open_repository
 
@@ -132,7 +133,7 @@ def _open(request: Request, scratch: Path, reserve_bytes: int, report: Reporter)
             max_rows=request.max_rows,
             endpoint=request.endpoint,
         )
-        return open_repository(wanted, scratch, reserve_bytes, report)
+        return open_repository(wanted, scratch, limits, report)
     if request.source_path is None:
         raise InvalidInputError("No file or folder was given.", code="no_path", field="path")
     return open_path(

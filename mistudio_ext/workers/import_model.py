@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.workers.model_folder import ModelFolder, fingerprint, open_model
 from mistudio_ext.workers.text_encoder import TextEncoder
 
@@ -44,7 +45,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             model.get("revision"),
             endpoint=model.get("endpoint"),
             with_code=allow_remote_code,
-            reserve_bytes=int(spec.get("disk_reserve_bytes") or 0),
+            limits=DiskLimits.of(spec),
             report=report,
         )
     elif model.get("source_path"):

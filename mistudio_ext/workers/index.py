@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
 from mistudio_ext.store.fulltext import Index, IndexBuilder, index_path
@@ -47,7 +48,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     folder = Path(dataset["path"])
     names = dataset.get("splits") or split_names(folder)
     splits = [open_split(folder, name) for name in names]
-    guard = DiskGuard(folder, int(spec.get("disk_reserve_bytes") or 0))
+    guard = DiskGuard(folder, DiskLimits.of(spec))
     guard.require(sum(split.n_bytes for split in splits), "The search index")
     total = sum(split.n_rows for split in splits)
     report.phase("indexing")

@@ -15,6 +15,7 @@ import numpy as np
 from mistudio_ext._version import __version__
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import open_split
@@ -57,7 +58,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         split, column, settings, Path(model["path"]), report, bool(spec.get("allow_remote_code"))
     )
     data = DataFolder(Path(spec["data_dir"]))
-    guard = DiskGuard(data.root, int(spec.get("disk_reserve_bytes") or 0))
+    guard = DiskGuard(data.root, DiskLimits.of(spec))
     guard.require(split.n_bytes // 2, "The tokenization")
     target = Path(spec["tokenization"]["path"])
     with making(data.temporary / spec["tokenization"]["id"], target) as folder:

@@ -40,3 +40,17 @@ def test_unsubscribe() -> None:
     bus.unsubscribe(got.append)
     bus.publish("job", "jobs/1", {})
     assert got == []
+
+
+def test_what_is_of_this_moment_only_is_not_kept() -> None:
+    """A monitor's messages reach who listens, and crowd nothing out of the replay."""
+    bus, got = EventBus(), list[Message]()
+    bus.subscribe(got.append)
+    before = bus.seq
+    bus.publish("job", "jobs/1", {"n": 1})
+    for n in range(KEPT + 10):
+        bus.publish("system", "system/monitor", {"n": n}, keep=False)
+    assert len(got) == KEPT + 11
+    replayed = list[Message]()
+    bus.subscribe(replayed.append, since=before)
+    assert [m.topic for m in replayed] == ["jobs/1"]

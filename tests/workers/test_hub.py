@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mistudio_ext.errors import CancelledError, HubError, MiStudioError
+from mistudio_ext.room import DiskLimits
 from mistudio_ext.store.arrow import open_split
 from mistudio_ext.workers import download, hub
 from mistudio_ext.workers.disk import DiskGuard
@@ -140,7 +141,7 @@ def test_cancelling_stops_the_download_and_keeps_what_is_there(hub: HubSim) -> N
 
 def test_the_room_is_looked_at_first(hub: HubSim) -> None:
     repository = Repository("demo/big", "dataset", endpoint=hub.url)
-    guard = DiskGuard(repository.cache, 1 << 60)
+    guard = DiskGuard(repository.cache, DiskLimits(reserve_bytes=1 << 60))
     with pytest.raises(OSError, match=r"6\.0 MB"):
         repository.fetch([BIG], guard=guard, report=Recorder())
     assert ranges(hub) == []
