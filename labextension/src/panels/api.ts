@@ -8,6 +8,8 @@ import type {
   Estimate,
   Extraction,
   ExtractionRequest,
+  HubKind,
+  HubResult,
   Job,
   Manifest,
   Model,
@@ -95,6 +97,8 @@ interface RequestOptions {
   body?: unknown;
   query?: Query;
   signal?: AbortSignal;
+  /** Further headers; those whose value is empty are not sent. */
+  headers?: Record<string, string | null | undefined>;
   /** Work is started: send a key, so that a repeated request does not start it twice. */
   starts?: boolean;
 }
@@ -123,6 +127,11 @@ export class Api {
     }
     if (options.body !== undefined) {
       headers['Content-Type'] = 'application/json';
+    }
+    for (const [name, value] of Object.entries(options.headers ?? {})) {
+      if (value) {
+        headers[name] = value;
+      }
     }
     if (options.starts) {
       headers['Idempotency-Key'] = idempotencyKey();
@@ -180,6 +189,31 @@ export class Api {
 
   addModel(body: ModelRequest): Promise<{ model: Model; job?: Job | null }> {
     return this.request('POST', 'models', { body, starts: true });
+  }
+
+  /** Searches the Hub; the token goes in a header of its own and is kept nowhere. */
+  async hubSearch(
+    kind: HubKind,
+    q: string,
+    token?: string,
+    signal?: AbortSignal
+  ): Promise<HubResult[]> {
+    const headers = { 'X-Hub-Token': token };
+    const found = await this.request<{ results: HubResult[] }>('GET', `hub/${kind}`, {
+      query: { q },
+      headers,
+      signal
+    });
+    return found.results;
+  }
+
+  /** One repository before anything is downloaded. */
+  hubRepository<T>(kind: HubKind, name: string, token?: string, signal?: AbortSignal): Promise<T> {
+    const path = name.split('/').map(encodeURIComponent).join('/');
+    return this.request('GET', `hub/${kind}/${path}`, {
+      headers: { 'X-Hub-Token': token },
+      signal
+    });
   }
 
   samples(

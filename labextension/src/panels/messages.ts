@@ -1,6 +1,13 @@
-/** Every text that a person reads, in one place, ready for translation. */
+/**
+ * Every text that a person reads, ready for translation. Large rooms keep theirs in a `texts.ts` of
+ * their own, which is part of the one vocabulary here.
+ */
+
+import { uiTexts } from './ui/texts';
 
 const english = {
+  ...uiTexts,
+
   'app.name': 'miStudio',
 
   'error.unreachable': 'The Jupyter server does not answer.',

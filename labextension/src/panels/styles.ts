@@ -1,6 +1,9 @@
 /** Puts the panels' style sheet where a panel lives: the document, or the shadow root around it. */
 
 import css from './panels.css';
+import shared from './ui/shared.css';
+
+const SHEETS = [css, shared];
 
 const MARK = 'data-jp-mistudio-style';
 
@@ -11,7 +14,7 @@ function inject(root: Document | ShadowRoot): void {
   }
   const style = document.createElement('style');
   style.setAttribute(MARK, '');
-  style.textContent = css;
+  style.textContent = SHEETS.join('\n');
   parent.append(style);
 }
 

@@ -284,3 +284,18 @@ export interface ExtractionRequest {
   device?: string;
   name?: string;
 }
+
+export type HubKind = 'datasets' | 'models';
+
+/** A repository as the Hub's search gives it. */
+export interface HubResult {
+  repo_id: string;
+  downloads: number;
+  likes: number;
+  /** false, or how access is given: "auto" or "manual". */
+  gated: false | string;
+  private: boolean;
+  updated_at: string | null;
+  tags: string[];
+  pipeline_tag: string | null;
+}
