@@ -14,8 +14,13 @@ import type {
   Manifest,
   Model,
   ModelRequest,
+  Projection,
+  Ranking,
   SamplePage,
-  System
+  SampleValues,
+  System,
+  TokensQuery,
+  ValueQuery
 } from './types';
 
 /** Where a Jupyter server is and how to get in. */
@@ -117,6 +122,44 @@ export class Api {
   }
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.fetch(method, path, options);
+    const text = await response.text();
+    const data = parse(text);
+    if (!response.ok) {
+      throw responseError(response, data);
+    }
+    if (data === undefined) {
+      // A login page or a proxy's page, with status 200.
+      throw new ApiError(t('error.notJson'), {
+        status: response.status,
+        code: 'not_json',
+        hint: t('error.notJson.hint')
+      });
+    }
+    return data as T;
+  }
+
+  /** Calls `each` for every line of JSON as it arrives; ends with the last one. */
+  async lines<T>(path: string, options: RequestOptions, each: (line: T) => void): Promise<void> {
+    const response = await this.fetch('GET', path, options);
+    if (!response.ok) {
+      throw responseError(response, parse(await response.text()));
+    }
+    const decoder = new TextDecoder();
+    const reader = response.body?.getReader();
+    let rest = '';
+    for (let done = !reader; !done;) {
+      const piece = await reader!.read();
+      done = piece.done;
+      const lines = (rest + decoder.decode(piece.value, { stream: !done })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines.filter(Boolean)) {
+        each(JSON.parse(line) as T);
+      }
+    }
+  }
+
+  private async fetch(method: string, path: string, options: RequestOptions): Promise<Response> {
     const headers: Record<string, string> = { Accept: 'application/json' };
     const xsrf = xsrfToken(document.cookie);
     if (xsrf !== null) {
@@ -136,9 +179,8 @@ export class Api {
     if (options.starts) {
       headers['Idempotency-Key'] = idempotencyKey();
     }
-    let response: Response;
     try {
-      response = await fetch(this.url(path, options.query), {
+      return await fetch(this.url(path, options.query), {
         method,
         headers,
         credentials: 'same-origin',
@@ -155,20 +197,6 @@ export class Api {
         hint: t('error.unreachable.hint')
       });
     }
-    const text = await response.text();
-    const data = parse(text);
-    if (!response.ok) {
-      throw responseError(response, data);
-    }
-    if (data === undefined) {
-      // A login page or a proxy's page, with status 200.
-      throw new ApiError(t('error.notJson'), {
-        status: response.status,
-        code: 'not_json',
-        hint: t('error.notJson.hint')
-      });
-    }
-    return data as T;
   }
 
   datasets = async (): Promise<Dataset[]> =>
@@ -238,6 +266,35 @@ export class Api {
 
   manifest(id: string, signal?: AbortSignal): Promise<Manifest> {
     return this.request('GET', `extractions/${encodeURIComponent(id)}/manifest`, { signal });
+  }
+
+  tokens(id: string, query: TokensQuery, signal?: AbortSignal): Promise<SampleValues> {
+    return this.request('GET', `extractions/${encodeURIComponent(id)}/tokens`, {
+      query: { ...query },
+      signal
+    });
+  }
+
+  /** Calls `each` with the best samples so far while the server reads the array. */
+  top(
+    id: string,
+    query: ValueQuery & { order: string; count: number },
+    each: (ranking: Ranking) => void,
+    signal: AbortSignal
+  ): Promise<void> {
+    const path = `extractions/${encodeURIComponent(id)}/top`;
+    return this.lines(path, { query: { ...query }, signal }, each);
+  }
+
+  projection(
+    id: string,
+    query: ValueQuery & { seed: number },
+    signal: AbortSignal
+  ): Promise<Projection> {
+    return this.request('GET', `extractions/${encodeURIComponent(id)}/projection`, {
+      query: { ...query },
+      signal
+    });
   }
 
   cancel(job: string): Promise<{ job: Job }> {

@@ -3,10 +3,12 @@
  * their own, which is part of the one vocabulary here.
  */
 
+import { activationTexts } from './activations/texts';
 import { uiTexts } from './ui/texts';
 
 const english = {
   ...uiTexts,
+  ...activationTexts,
 
   'app.name': 'miStudio',
 

@@ -1,9 +1,10 @@
 /** Puts the panels' style sheet where a panel lives: the document, or the shadow root around it. */
 
+import activations from './activations/activations.css';
 import css from './panels.css';
 import shared from './ui/shared.css';
 
-const SHEETS = [css, shared];
+const SHEETS = [css, shared, activations];
 
 const MARK = 'data-jp-mistudio-style';
 

@@ -169,6 +169,64 @@ export interface Extraction {
   warnings: Notice[];
 }
 
+/** Which number of each token: an element of a hook's vectors, or their norm. */
+export interface ValueQuery {
+  hook: string;
+  dimension: number | null;
+}
+
+export interface TokensQuery extends ValueQuery {
+  sample: number;
+  position: number | null;
+}
+
+/** A number of each token; null where it is not finite. */
+export type Values = (number | null)[];
+
+export interface SampleValues {
+  hook: string;
+  dimension: number | null;
+  width: number;
+  positions: 'all' | 'last' | 'mean';
+  sample: number;
+  n_samples: number;
+  row: number;
+  start: number;
+  ids: number[];
+  texts: string[] | null;
+  values: Values;
+  /** Dimension, value, and distance from the sample's mean in standard deviations. */
+  stands_out: [dimension: number, value: number, z: number][] | null;
+}
+
+export interface TopSample {
+  sample: number;
+  position: number;
+  value: number;
+  row: number;
+  first: number;
+  texts: string[] | null;
+}
+
+export interface Ranking {
+  read: number;
+  total: number;
+  top: TopSample[];
+}
+
+export interface Projection {
+  hook: string;
+  dimension: number | null;
+  of: number;
+  explained: [number, number];
+  x: Values;
+  y: Values;
+  values: Values;
+  samples: number[];
+  positions: number[];
+  texts: string[] | null;
+}
+
 /** An extraction's `manifest.json`, as far as the panels read it. */
 export interface Manifest {
   files?: Record<string, ArrayFile>;

@@ -18,6 +18,7 @@ import type { Fact } from '../ui/Facts';
 import { useAction, useFetch } from '../ui/hooks';
 import { Progress } from '../ui/Progress';
 import { Section } from '../ui/Section';
+import { LookInside } from './LookInside';
 import { SendToKernel } from './SendToKernel';
 import { Statistics, statisticsRows } from './Statistics';
 
@@ -29,7 +30,7 @@ interface Props {
 
 /** One extraction: settings, arrays, statistics, and the way into a notebook. */
 export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
-  const { store } = usePanel();
+  const { store, host } = usePanel();
   const [asking, setAsking] = useState(false);
   const job = store.jobs.get(extraction.job_id);
   const state = stateOf(extraction, job);
@@ -45,6 +46,7 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
     onBack?.();
   });
   const error = problemOf(extraction, job);
+  const chooseHook = (hook: string): void => host.select({ ...host.selection.peek(), hook });
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-extraction">
       <DetailHead name={extraction.name} state={state} onBack={onBack} takesFocus={takesFocus}>
@@ -87,15 +89,20 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
       <pre class="jp-mistudio-code" tabIndex={0} aria-label={t('activations.python')}>
         {`acts = ms.open(${quote(extraction.name)})`}
       </pre>
-      <Section title={t('activations.spec')}>
-        <Facts facts={specFacts(extraction, manifest.value)} />
-      </Section>
+      {extraction.ready ? (
+        <LookInside extraction={extraction} />
+      ) : (
+        active && <p class="jp-mistudio-hint">{t('look.waiting')}</p>
+      )}
       {manifest.error && <ErrorNote error={manifest.error} onRetry={manifest.reload} />}
       {rows.length > 0 && (
         <Section title={t('activations.statistics')}>
-          <Statistics rows={rows} />
+          <Statistics rows={rows} onHook={chooseHook} />
         </Section>
       )}
+      <Section title={t('activations.spec')}>
+        <Facts facts={specFacts(extraction, manifest.value)} />
+      </Section>
       {arrays.length > 0 && (
         <Section title={t('activations.files')} aside={String(arrays.length)}>
           <Files files={arrays} />

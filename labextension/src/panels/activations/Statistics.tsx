@@ -16,13 +16,22 @@ export function statisticsRows(files: readonly ArrayFile[]): Row[] {
   );
 }
 
+interface Props {
+  rows: readonly Row[];
+  /** A hook point was chosen, to look at its tokens. */
+  onHook: (hook: string) => void;
+}
+
+const CHARTS = ['mean_norm', 'sparsity', 'non_finite'] as const;
+type Charted = (typeof CHARTS)[number];
+
 /** Statistics per hook point, and their course over the layers as small plots. */
-export function Statistics({ rows }: { rows: readonly Row[] }) {
+export function Statistics({ rows, onHook }: Props) {
   return (
     <>
       <div class="jp-mistudio-charts">
-        {(['mean_norm', 'sparsity'] as const).map(stat => (
-          <Chart key={stat} rows={rows} stat={stat} />
+        {CHARTS.map(stat => (
+          <Chart key={stat} rows={rows} stat={stat} onHook={onHook} />
         ))}
       </div>
       <Legend rows={rows} />
@@ -47,7 +56,13 @@ export function Statistics({ rows }: { rows: readonly Row[] }) {
             {rows.map(({ hook, statistics }) => (
               <tr key={hook}>
                 <th scope="row">
-                  <code>{hook}</code>
+                  <button
+                    type="button"
+                    title={t('statistics.choose', { hook })}
+                    onClick={() => onHook(hook)}
+                  >
+                    <code>{hook}</code>
+                  </button>
                 </th>
                 {COLUMNS.map(column => (
                   <td key={column}>
@@ -68,22 +83,22 @@ export function Statistics({ rows }: { rows: readonly Row[] }) {
 const W = 200;
 const H = 56;
 
-type Line = [layer: number, value: number][];
+type Line = [layer: number, value: number, hook: string][];
 
-function linesOf(rows: readonly Row[], stat: 'mean_norm' | 'sparsity'): Map<string, Line> {
+function linesOf(rows: readonly Row[], stat: Charted): Map<string, Line> {
   const lines = new Map<string, Line>();
   for (const { hook, statistics } of rows) {
     const { layer, short } = splitName(hook);
     const value = statistics[stat];
     if (layer !== null && value !== null) {
-      lines.set(short, [...(lines.get(short) ?? []), [layer, value]]);
+      lines.set(short, [...(lines.get(short) ?? []), [layer, value, hook]]);
     }
   }
   return lines;
 }
 
 /** One statistic by layer, a line per hook point; only where there are layers to compare. */
-function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'sparsity' }) {
+function Chart({ rows, stat, onHook }: Props & { stat: Charted }) {
   const lines = linesOf(rows, stat);
   const points = [...lines.values()].flat();
   const layers = points.map(([layer]) => layer);
@@ -95,12 +110,18 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
   const x = (layer: number): number => 4 + ((layer - first) / (last - first)) * (W - 8);
   const y = (value: number): number => H - 5 - (value / top) * (H - 10);
   const title = t('activations.chart', { stat: tData('activations.stat', stat) });
-  const shown = stat === 'sparsity' ? percent(top) : quantity(top);
+  const written = (value: number): string =>
+    stat === 'sparsity' ? percent(value) : quantity(value);
+  const empty = points.every(([, value]) => value === 0);
   return (
     <figure class="jp-mistudio-chart">
       <figcaption>
-        {title} <span class="jp-mistudio-aside">0 – {shown}</span>
+        {title}{' '}
+        <span class="jp-mistudio-aside">
+          {empty ? t('statistics.none') : `0 – ${written(top)}`}
+        </span>
       </figcaption>
+      {/* The table says the same to those who cannot see it, and has the hooks as buttons. */}
       <svg viewBox={`0 0 ${W} ${H}`} role="img" aria-label={title} preserveAspectRatio="none">
         <path class="jp-mistudio-axis" d={`M0 ${H - 5}H${W}`} />
         {[...lines].map(([short, line], index) => (
@@ -111,6 +132,11 @@ function Chart({ rows, stat }: { rows: readonly Row[]; stat: 'mean_norm' | 'spar
               class="jp-mistudio-dots"
               d={line.map(([layer, value]) => `M${x(layer)} ${y(value)}h0`).join('')}
             />
+            {line.map(([layer, value, hook]) => (
+              <circle key={hook} cx={x(layer)} cy={y(value)} r={5} onClick={() => onHook(hook)}>
+                <title>{`${hook}: ${written(value)}`}</title>
+              </circle>
+            ))}
           </g>
         ))}
       </svg>
