@@ -267,6 +267,8 @@ export interface Estimate {
   device_memory_bytes: number | null;
   disk_free_bytes: number | null;
   tokens_per_second: number | null;
+  /** The speed is that of earlier runs of the model here. */
+  measured?: boolean;
   warnings: Notice[];
 }
 

@@ -22,10 +22,12 @@ interface Props {
   primary?: boolean;
   /** Only an icon, for a row of a list. */
   compact?: boolean;
+  /** It was asked for before the extraction was there: send without a press, once. */
+  atOnce?: boolean;
 }
 
 /** Gives the notebook's kernel the handle; works while the extraction still runs. */
-export function SendToKernel({ extraction, primary, compact }: Props) {
+export function SendToKernel({ extraction, primary, compact, atOnce }: Props) {
   const { host } = usePanel();
   const [state, setState] = useState<State>({ kind: 'idle' });
   useEffect(() => {
@@ -60,6 +62,11 @@ export function SendToKernel({ extraction, primary, compact }: Props) {
       variable: VARIABLE
     });
   };
+  useEffect(() => {
+    if (atOnce) {
+      send();
+    }
+  }, [atOnce, extraction.id]);
   return (
     <>
       {compact ? (

@@ -35,9 +35,10 @@ export function EstimateView({ estimate, stale }: { estimate: Estimate | null; s
     facts.push([t('estimate.memory'), bytes(estimate.device_memory_bytes)]);
   }
   if (estimate.tokens_per_second) {
+    const speed = t('estimate.speed.value', { n: compact(estimate.tokens_per_second) });
     facts.push([
       t('estimate.speed'),
-      t('estimate.speed.value', { n: compact(estimate.tokens_per_second) })
+      estimate.measured ? t('estimate.measured', { speed }) : t('estimate.about', { value: speed })
     ]);
   }
   return (

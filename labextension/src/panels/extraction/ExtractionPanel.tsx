@@ -64,6 +64,7 @@ function onlyReady(records: readonly { id: string; state: string }[]): string | 
 export function ExtractionPanel() {
   const { store, host } = usePanel();
   const [latest, setLatest] = useState<string | null>(null);
+  const [opened, setOpened] = useState<string | null>(null);
   const [existed, setExisted] = useState(false);
   const [guided, setGuided] = useState<'offer' | 'working' | 'off'>('offer');
   const datasets = store.datasets.list.value;
@@ -96,14 +97,19 @@ export function ExtractionPanel() {
   }, [only.dataset, only.model]);
 
   const request = toRequest(form);
-  const estimate = useEstimate(request);
-  const start = useAction(async () => {
+  const known = architecture?.value ?? null;
+  const estimate = useEstimate(
+    request,
+    known && { hooks: known.hooks, nLayers: known.n_layers, dModel: known.d_model }
+  );
+  const start = useAction(async (opens: boolean) => {
     if (!request) {
       return;
     }
     const extraction = await store.extract(request);
     setExisted(extraction.state === 'done');
     setLatest(extraction.id);
+    setOpened(opens ? extraction.id : null);
     setGuided('off');
   });
   // What was wrong with another request says nothing about this one.
@@ -208,7 +214,12 @@ export function ExtractionPanel() {
               </p>
             )}
             {runs.map(each => (
-              <RunCard key={each.id} extraction={each} shown={each.id === latest} />
+              <RunCard
+                key={each.id}
+                extraction={each}
+                shown={each.id === latest}
+                opens={each.id === opened}
+              />
             ))}
           </Section>
         )}
@@ -224,9 +235,17 @@ export function ExtractionPanel() {
               kind="primary"
               busy={start.busy}
               disabled={!request}
-              onClick={() => void start.run()}
+              onClick={() => void start.run(false)}
             >
               {t('extract.start')}
+            </Button>
+            <Button
+              icon="kernel"
+              busy={start.busy}
+              disabled={!request}
+              onClick={() => void start.run(true)}
+            >
+              {t('extract.startAndOpen')}
             </Button>
             <CopyPython
               code={request ? extractCall(toPython(form, request, datasets, models)) : null}

@@ -14,10 +14,12 @@ interface Props {
   extraction: Extraction;
   /** Just started: bring it into view. */
   shown: boolean;
+  /** Give it to the notebook's kernel at once. */
+  opens: boolean;
 }
 
 /** An extraction that runs or has just run, with what one wants to do next. */
-export function RunCard({ extraction, shown }: Props) {
+export function RunCard({ extraction, shown, opens }: Props) {
   const { store, host } = usePanel();
   const job = store.jobs.get(extraction.job_id);
   const state = stateOf(extraction, job);
@@ -71,7 +73,7 @@ export function RunCard({ extraction, shown }: Props) {
       {error && <ErrorNote error={error} />}
       <div class="jp-mistudio-actions">
         {extraction.state !== 'failed' && extraction.state !== 'cancelled' && (
-          <SendToKernel extraction={extraction} primary />
+          <SendToKernel extraction={extraction} primary atOnce={opens} />
         )}
         <JobControls job={job} />
       </div>

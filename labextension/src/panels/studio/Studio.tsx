@@ -37,16 +37,17 @@ export function Studio() {
         selected={tab}
         onSelect={id => host.select({ ...host.selection.peek(), tab: id })}
         tabs={[
-          { id: 'datasets', label: t('tab.datasets') },
-          { id: 'models', label: t('tab.models') },
-          { id: 'extract', label: t('tab.extract') },
+          { id: 'datasets', label: t('tab.datasets'), icon: 'datasets' },
+          { id: 'models', label: t('tab.models'), icon: 'models' },
+          { id: 'extract', label: t('tab.extract'), icon: 'extract' },
           {
             id: 'jobs',
             label: t('tab.jobs'),
+            icon: 'jobs',
             badge: active > 0 ? String(active) : undefined,
             badgeLabel: t('tab.jobs.active', { n: active })
           },
-          { id: 'activations', label: t('tab.activations') }
+          { id: 'activations', label: t('tab.activations'), icon: 'activations' }
         ]}
       >
         <PanelContext.Provider value={panel}>

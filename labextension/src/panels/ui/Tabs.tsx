@@ -1,10 +1,14 @@
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useUid } from './hooks';
+import { Icon } from './Icon';
+import type { IconName } from './Icon';
 
 export interface Tab {
   id: string;
   label: string;
+  /** Stands for the label where there is no room for all of them. */
+  icon: IconName;
   /** A small count beside the label, e.g. of running jobs. */
   badge?: string;
   badgeLabel?: string;
@@ -51,9 +55,11 @@ export function Tabs({ label, tabs, selected, onSelect, children }: Props) {
             aria-selected={tab.id === selected}
             aria-controls={`${uid}-panel`}
             tabIndex={tab.id === selected ? 0 : -1}
+            title={tab.label}
             onClick={() => onSelect(tab.id)}
           >
-            {tab.label}
+            <Icon name={tab.icon} />
+            <span class="jp-mistudio-tab-label">{tab.label}</span>
             {tab.badge && (
               <>
                 {' '}
