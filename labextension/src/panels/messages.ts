@@ -336,10 +336,12 @@ const english = {
   'welcome.step.dataset.text': 'Short stories with names, dates, numbers and quotations.',
   'welcome.step.model': 'Add the sample model',
   'welcome.step.model.text': 'A small language model trained on stories like these.',
-  'welcome.step.form': 'Choose what to store',
-  'welcome.step.form.text': 'The form is filled in with one hook point in the middle of the model.',
-  'welcome.step.extract': 'Press Extract, then Send to kernel',
-  'welcome.step.extract.text': 'The notebook gets memory-mapped arrays that fill while it runs.',
+  'welcome.step.extract': 'Run the stories through the model',
+  'welcome.step.extract.text':
+    'The residual stream after layer 2 is kept for every token of 500 stories, as it is computed.',
+  'welcome.step.look': 'Look inside, or send it to a notebook',
+  'welcome.step.look.text':
+    'Tokens coloured by what the model has there; in a notebook, memory-mapped arrays as acts.',
   'welcome.done': 'done',
   'welcome.working': 'working'
 };

@@ -499,19 +499,26 @@ describe('extraction', () => {
   });
 
   it('makes a first run of one button', async () => {
+    let found: unknown[] = [];
     server = lists({
       'GET datasets': () => [200, { datasets: [] }],
       'GET models': () => [200, { models: [] }],
-      'POST datasets': () => [202, { dataset, job: null }],
-      'POST models': () => [202, { model, job: null }],
-      'POST extractions/estimate': () => [200, estimate]
+      'GET extractions': () => [200, { extractions: found }],
+      'POST extractions': () => {
+        found = [{ ...extraction, state: 'done' }];
+        return [202, { extraction: found[0], job: null }];
+      }
     });
     const { button, find, model: fake } = mount('studio');
     (await wait(() => button('Try the sample'))).click();
-    (await wait(() => button('Continue to the form'))).click();
-    await wait(() => find('[aria-label="blocks.0.hook_resid_post"]'));
+    (await wait(() => button('Look inside'))).click();
+    expect(
+      requests.find(each => each.path === 'extractions' && each.method === 'POST')?.body
+    ).toMatchObject({ model: 'sample-model', dataset: 'sample-stories', hooks: ['resid_post'] });
+    await wait(() => find('[data-testid=mistudio-extraction]'));
     expect(fake.get('selection')).toMatchObject({
-      extract: { dataset: 'ds_1', model: 'model_1', layers: [0], hooks: ['resid_post'] }
+      tab: 'activations',
+      activations: { extraction: 'ext_1' }
     });
   });
 });

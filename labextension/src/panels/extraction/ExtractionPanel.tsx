@@ -137,12 +137,7 @@ export function ExtractionPanel() {
   if (guided === 'working' || (guided === 'offer' && empty)) {
     return (
       <div class="jp-mistudio-panel" data-testid="mistudio-extract">
-        <Welcome
-          working={guided === 'working'}
-          onStart={() => setGuided('working')}
-          onAdded={(dataset, model) => patch({ dataset, model })}
-          onClose={() => setGuided('off')}
-        />
+        <Welcome onStart={() => setGuided('working')} onClose={() => setGuided('off')} />
       </div>
     );
   }

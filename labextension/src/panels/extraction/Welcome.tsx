@@ -1,84 +1,113 @@
+import { useState } from 'preact/hooks';
+import { SendToKernel } from '../activations/SendToKernel';
 import { usePanel } from '../context';
-import { addSampleDataset } from '../datasets/SampleButton';
+import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { t } from '../messages';
 import type { MessageKey } from '../messages';
-import { addSampleModel } from '../models/SampleButton';
-import type { Dataset, Model } from '../types';
+import type { ExtractionRequest, Problem } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
 import { Icon } from '../ui/Icon';
 
+/**
+ * The whole demo in one request: the server registers sample dataset and model, tokenises and
+ * extracts, each step after the one that it needs. The sample model has six layers.
+ */
+const DEMO: ExtractionRequest = {
+  model: 'sample-model',
+  dataset: 'sample-stories',
+  split: 'train',
+  layers: [2],
+  hooks: ['resid_post'],
+  max_samples: 500
+};
+
 type StepState = 'todo' | 'working' | 'done';
 
 interface Props {
-  working: boolean;
   onStart: () => void;
-  onAdded: (dataset: string, model: string) => void;
   onClose: () => void;
 }
 
-/** The first run: one button that does the first steps, and says what each of them is. */
-export function Welcome({ working, onStart, onAdded, onClose }: Props) {
-  const { store } = usePanel();
+/** The first run: one button that does everything, and says what each step is. */
+export function Welcome({ onStart, onClose }: Props) {
+  const { store, host } = usePanel();
+  const [id, setId] = useState<string | null>(null);
   const go = useAction(async () => {
     onStart();
-    const [dataset, model] = await Promise.all([addSampleDataset(store), addSampleModel(store)]);
-    onAdded(dataset.id, model.id);
+    setId((await store.extract(DEMO)).id);
   });
   const dataset = store.datasets.list.value.find(record => record.source === 'sample');
   const model = store.models.list.value.find(record => record.source === 'sample');
-  const both = dataset?.state === 'ready' && model?.state === 'ready';
+  const extraction = store.extractions.get(id);
+  const started = go.busy || id !== null;
+  const done = extraction?.state === 'done';
+  const over = extraction !== undefined && problemOf(extraction) !== null;
   return (
     <div class="jp-mistudio-welcome jp-mistudio-card">
       <h2>{t('welcome.title')}</h2>
       <p>{t('welcome.text')}</p>
       <ol>
-        <Step name="dataset" state={stateOf(dataset, working)} record={dataset} />
-        <Step name="model" state={stateOf(model, working)} record={model} />
-        <Step name="form" state={both ? 'done' : 'todo'} />
-        <Step name="extract" state="todo" />
+        <Step name="dataset" started={started} record={dataset} />
+        <Step name="model" started={started} record={model} />
+        <Step
+          name="extract"
+          started={started && dataset?.state === 'ready' && model?.state === 'ready'}
+          record={extraction}
+        />
+        <Step name="look" started={false} />
       </ol>
       {go.error && <ErrorNote error={go.error} onRetry={() => void go.run()} />}
       <div class="jp-mistudio-actions">
-        {!both && (
-          <Button kind="primary" busy={go.busy || working} onClick={() => void go.run()}>
+        {extraction && done && (
+          <>
+            {host.open && (
+              <Button
+                kind="primary"
+                onClick={() => {
+                  onClose();
+                  host.open?.('activations', { extraction: extraction.id });
+                }}
+              >
+                {t('look.title')}
+              </Button>
+            )}
+            <SendToKernel extraction={extraction} primary={!host.open} />
+          </>
+        )}
+        {!done && (
+          <Button kind="primary" busy={started && !over} onClick={() => void go.run()}>
             {t('welcome.button')}
           </Button>
         )}
-        {!both && (
-          <Button kind="quiet" onClick={onClose}>
-            {t('welcome.own')}
-          </Button>
-        )}
-        {both && (
-          <Button kind="primary" onClick={onClose}>
-            {t('welcome.continue')}
-          </Button>
-        )}
+        <Button kind="quiet" onClick={onClose}>
+          {t(done ? 'welcome.continue' : 'welcome.own')}
+        </Button>
       </div>
     </div>
   );
 }
 
-function stateOf(record: Dataset | Model | undefined, working: boolean): StepState {
-  if (record?.state === 'ready') {
-    return 'done';
-  }
-  return working && record?.state !== 'failed' ? 'working' : 'todo';
+/** A dataset, a model or an extraction, as far as a step shows it. */
+interface StepRecord {
+  state: string;
+  error: Problem | null;
+  job_id: string | null;
 }
 
 interface StepProps {
-  name: 'dataset' | 'model' | 'form' | 'extract';
-  state: StepState;
-  record?: Dataset | Model;
+  name: 'dataset' | 'model' | 'extract' | 'look';
+  started: boolean;
+  record?: StepRecord;
 }
 
-function Step({ name, state, record }: StepProps) {
+function Step({ name, started, record }: StepProps) {
   const { store } = usePanel();
   const job = store.jobs.get(record?.job_id);
-  const error = record?.state === 'failed' ? (record.error ?? job?.error ?? null) : null;
+  const error = record ? problemOf(record, job) : null;
+  const state = stepState(started, record && stateOf(record, job));
   const key: MessageKey = `welcome.step.${name}`;
   return (
     <li class={`jp-mistudio-step jp-mistudio-mod-${state}`}>
@@ -97,4 +126,11 @@ function Step({ name, state, record }: StepProps) {
       {error && <ErrorNote error={error} />}
     </li>
   );
+}
+
+function stepState(started: boolean, state: string | undefined): StepState {
+  if (state === 'ready' || state === 'done') {
+    return 'done';
+  }
+  return started && state !== 'failed' ? 'working' : 'todo';
 }
