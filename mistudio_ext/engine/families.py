@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import nn
 
+from mistudio_ext.engine.two_bit import TwoBitLinear
+
 #: Words in a module's path or class that say "this mixes positions".
 MIXER_WORDS = re.compile(
     r"attn|attention|mixer|mamba|ssm|conv|recurrent|temporal|linear_attn|delta|rwkv|time_mix|lru",
@@ -53,6 +55,8 @@ def is_projection(module: nn.Module) -> bool:
     """Return whether a module is one matrix multiplication (Linear, Conv1D, quantised or not)."""
     if any(True for _ in module.children()) or isinstance(module, nn.Embedding):
         return False
+    if isinstance(module, TwoBitLinear):
+        return True
     weight = getattr(module, "weight", None)
     name = type(module).__name__
     return weight is not None and (weight.dim() == 2 or "Linear" in name)

@@ -32,7 +32,7 @@ def inspect_model(
     path
         Folder with config and safetensors.
     format
-        ``fp32``, ``bf16``, ``fp16``, ``q8`` or ``q4``.
+        ``fp32``, ``bf16``, ``fp16``, ``q8``, ``q4`` or ``q2``.
     allow_remote_code
         Whether the model's own code may run.
     report

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mistudio_ext.engine import families
+from mistudio_ext.engine import families, two_bit
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -140,8 +140,9 @@ def load_model(
         Folder with ``config.json`` and safetensors.
     format
         ``fp32``, ``bf16``, ``fp16``: dtype of the weights and of the computation.
-        ``q8``, ``q4``: bitsandbytes int8 and NF4, computing in the dtype of the
-        device (bfloat16 on a GPU, float32 on a CPU).
+        ``q8``, ``q4``: bitsandbytes int8 and NF4; ``q2``: two bits in groups of 64,
+        see :mod:`mistudio_ext.engine.two_bit`. They compute in the dtype of the device
+        (bfloat16 on a GPU, float32 on a CPU).
     device
         Where to put it; see :func:`choose_device`.
 
@@ -176,11 +177,13 @@ def load_model(
         raise InvalidInputError(
             f"The model cannot be loaded as {format}: {_one_line(error)}",
             code="cannot_load",
-            field="format" if format in ("q8", "q4") else "path",
+            field="format" if format in ("q8", "q4", "q2") else "path",
         ) from error
     _check_complete(model, info)
     if format == "fp16" and target.type == "cpu":
         model = model.float()
+    if format == "q2" and not _published_quantised(config):
+        two_bit.to_two_bits(model, target)
     if "device_map" not in options:
         model = model.to(target)
     model.eval()
@@ -195,7 +198,7 @@ def _options(
     place: dict[str, Any] = {}
     if device.type == "cuda" and find_spec("accelerate") is not None:
         place = {"device_map": {"": str(device)}}  # Straight to the GPU, not through host memory.
-    if getattr(config, "quantization_config", None):
+    if _published_quantised(config):
         # Quantised by its publisher: it can only be loaded as it is.
         place = {"device_map": {"": str(device)}}
         return place, torch.bfloat16 if device.type == "cuda" else torch.float32, ()
@@ -204,10 +207,13 @@ def _options(
         return {"dtype": torch.float16}, torch.float32, (("fp16_on_cpu", text),)
     if format in _DTYPES:
         return {"dtype": _DTYPES[format], **place}, _DTYPES[format], ()
+    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
+    if format == "q2":
+        # Through host memory: only the fitted layers go to the GPU.
+        return {"dtype": compute}, compute, ()
     if format in ("q8", "q4"):
         from transformers import BitsAndBytesConfig
 
-        compute = torch.bfloat16 if device.type == "cuda" else torch.float32
         chosen: dict[str, Any] = (
             {"load_in_8bit": True}
             if format == "q8"
@@ -225,8 +231,12 @@ def _options(
         f"A model cannot be loaded as {format!r} here.",
         code="unsupported_format",
         field="format",
-        hint="Choose fp32, bf16, fp16, q8 or q4.",
+        hint="Choose fp32, bf16, fp16, q8, q4 or q2.",
     )
+
+
+def _published_quantised(config: Any) -> bool:
+    return bool(getattr(config, "quantization_config", None))
 
 
 def _class_for(config: Any) -> Any:
