@@ -39,7 +39,8 @@ class TwoBitLinear(nn.Module):
     Attributes
     ----------
     packed
-        uint8 ``[out_features, groups, 16]``: four levels a byte, the first in the lowest bits.
+        uint8 ``[out_features, groups, 16]``: byte ``j`` holds the levels of the weights ``j``,
+        ``j + 16``, ``j + 32`` and ``j + 48`` of its group, the first in the lowest bits.
     scale, offset
         float16 ``[out_features, groups]``.
     """
@@ -59,11 +60,9 @@ class TwoBitLinear(nn.Module):
 
     def dequantised(self, dtype: torch.dtype) -> Tensor:
         """Return the weight as the layer sees it, ``[out_features, in_features]``."""
-        shifts = torch.arange(0, 8, 2, dtype=torch.uint8, device=self.packed.device)
-        levels = (self.packed.unsqueeze(-1) >> shifts) & 3
-        levels = levels.flatten(2).to(dtype)
-        weight = levels.mul_(self.scale.to(dtype).unsqueeze(-1))
-        weight = weight.add_(self.offset.to(dtype).unsqueeze(-1)).flatten(1)
+        levels = (self.packed.unsqueeze(-2) >> _shifts(self.packed.device)).bitwise_and_(3)
+        scale, offset = self.scale.to(dtype).unsqueeze(-1), self.offset.to(dtype).unsqueeze(-1)
+        weight = torch.addcmul(offset, levels.flatten(2).to(dtype), scale).flatten(1)
         return weight[:, : self.in_features]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,12 +87,16 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             wide = torch.cat([wide, wide[:, -1:].expand(-1, missing)], dim=1)
         parts.append(_fit(wide.reshape(-1, GROUP)))
     levels = torch.cat([levels for levels, _, _ in parts])
-    shifts = torch.arange(0, 8, 2, dtype=torch.uint8, device=weight.device)
-    quads = levels.reshape(rows, -1, GROUP // 4, 4) << shifts
-    packed = quads[..., 0] | quads[..., 1] | quads[..., 2] | quads[..., 3]
+    quads = levels.reshape(rows, -1, 4, GROUP // 4) << _shifts(weight.device)
+    packed = quads[..., 0, :] | quads[..., 1, :] | quads[..., 2, :] | quads[..., 3, :]
     scale = torch.cat([scale for _, scale, _ in parts]).reshape(rows, -1)
     offset = torch.cat([offset for _, _, offset in parts]).reshape(rows, -1)
     return packed.contiguous(), scale, offset
+
+
+def _shifts(device: torch.device) -> Tensor:
+    """Return how far to shift for each quarter of a group, uint8 ``[4, 1]``."""
+    return torch.arange(0, 8, 2, dtype=torch.uint8, device=device).unsqueeze(1)
 
 
 def _fit(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
