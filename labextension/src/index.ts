@@ -14,12 +14,14 @@ import {
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 
 import { fetchJson } from './bundle';
 import { mistudioIcon } from './icon';
 import { KernelSender } from './kernel';
 import { StudioPanel } from './panel';
+import { StatusItem } from './status';
 
 const PLUGIN_ID = '@mistudio/labextension:plugin';
 
@@ -33,6 +35,7 @@ export const CommandIds = {
 interface ISettings {
   variable: string;
   side: 'left' | 'right';
+  statusBar: boolean;
 }
 
 /**
@@ -50,7 +53,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ILauncher,
     ILayoutRestorer,
     ISettingRegistry,
-    ITranslator
+    ITranslator,
+    IStatusBar
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -60,10 +64,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    statusBar: IStatusBar | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('mistudio');
-    const settings: ISettings = { variable: 'acts', side: 'left' };
+    const settings: ISettings = { variable: 'acts', side: 'left', statusBar: true };
     const sender = new KernelSender(app, notebooks, trans);
     const newPanel = (id: string): StudioPanel =>
       new StudioPanel({
@@ -81,9 +86,22 @@ const plugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Show miStudio'),
       caption: trans.__('Show datasets, models, extractions and jobs in the sidebar'),
       icon: mistudioIcon,
-      execute: () => app.shell.activateById(sidebar.id),
-      describedBy: { args: { type: 'object', properties: {} } }
+      execute: args => {
+        if (typeof args['tab'] === 'string') {
+          sidebar.select(args['tab']);
+        }
+        app.shell.activateById(sidebar.id);
+      },
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            tab: { type: 'string', description: trans.__('The panel to show, e.g. monitor') }
+          }
+        }
+      }
     });
+    const status = statusBar && addStatusItem(app, statusBar, settings, trans);
     addSendToKernel(app, sender, settings, trans);
     if (labShell) {
       addMainArea(app, newPanel, restorer, trans);
@@ -98,9 +116,31 @@ const plugin: JupyterFrontEndPlugin<void> = {
     if (labShell) {
       launcher?.add({ command: CommandIds.openInMainArea, category: 'Other', rank: 1 });
     }
-    void followSettings(app, registry, sidebar, settings);
+    void followSettings(app, registry, sidebar, settings, status);
   }
 };
+
+/** Running jobs and memory at the bottom of JupyterLab; Notebook 7 has no status bar. */
+function addStatusItem(
+  app: JupyterFrontEnd,
+  statusBar: IStatusBar,
+  settings: ISettings,
+  trans: TranslationBundle
+): StatusItem {
+  const item = new StatusItem({
+    trans,
+    wanted: () => settings.statusBar,
+    open: tab => void app.commands.execute(CommandIds.openPanel, { tab })
+  });
+  statusBar.registerStatusItem('mistudio:status', {
+    item,
+    align: 'right',
+    rank: 50,
+    isActive: () => item.isActive,
+    activeStateChanged: item.activeChanged
+  });
+  return item;
+}
 
 /** Open the panels as a document beside the notebooks. */
 function addMainArea(
@@ -191,7 +231,8 @@ async function followSettings(
   app: JupyterFrontEnd,
   registry: ISettingRegistry | null,
   sidebar: StudioPanel,
-  settings: ISettings
+  settings: ISettings,
+  status: StatusItem | null
 ): Promise<void> {
   const loaded = await registry?.load(PLUGIN_ID).catch((error: unknown) => {
     console.warn('miStudio runs with its default settings.', error);
@@ -200,8 +241,10 @@ async function followSettings(
     return;
   }
   const apply = (): void => {
-    const { variable, side } = loaded.composite as unknown as ISettings;
+    const { variable, side, statusBar } = loaded.composite as unknown as ISettings;
     settings.variable = variable;
+    settings.statusBar = statusBar;
+    status?.refresh();
     if (side !== settings.side) {
       settings.side = side;
       app.shell.add(sidebar, side, { rank: 600, type: 'miStudio' });

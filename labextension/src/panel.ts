@@ -41,6 +41,14 @@ export class StudioPanel extends Widget {
     return this.loading ?? Promise.resolve();
   }
 
+  /** Show one of the panels, e.g. `monitor`. */
+  select(tab: string): void {
+    const selection = this.model.get('selection');
+    const before = selection !== null && typeof selection === 'object' ? selection : {};
+    this.model.set('selection', { ...before, tab });
+    this.model.save_changes();
+  }
+
   dispose(): void {
     void this.unmount?.();
     this.unmount = null;

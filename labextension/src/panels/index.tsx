@@ -17,6 +17,7 @@ import { DatasetsPanel } from './datasets/DatasetsPanel';
 import { ExtractionPanel } from './extraction/ExtractionPanel';
 import { JobsPanel } from './jobs/JobsPanel';
 import { ModelsPanel } from './models/ModelsPanel';
+import { MonitorPanel } from './monitor/MonitorPanel';
 import { storeFor } from './session';
 import { Connection } from './studio/Connection';
 import { Studio } from './studio/Studio';
@@ -29,7 +30,8 @@ const PANELS: Record<string, FunctionComponent> = {
   architecture: ArchitecturePanel,
   extraction: ExtractionPanel,
   jobs: JobsPanel,
-  activations: ActivationsPanel
+  activations: ActivationsPanel,
+  monitor: MonitorPanel
 };
 
 /** AFM: nothing to do per model; panels share their store per server. */

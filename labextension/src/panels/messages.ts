@@ -4,11 +4,13 @@
  */
 
 import { activationTexts } from './activations/texts';
+import { monitorTexts } from './monitor/texts';
 import { uiTexts } from './ui/texts';
 
 const english = {
   ...uiTexts,
   ...activationTexts,
+  ...monitorTexts,
 
   'app.name': 'miStudio',
 

@@ -4,6 +4,8 @@ import { computed, signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import { toApiError } from './api';
 import type { Api, ApiError } from './api';
+import { MonitorFeed } from './monitor/feed';
+import type { Measured } from './monitor/types';
 import { Table } from './table';
 import type { Row } from './table';
 import type { ConnectionState, EventStream, ServerEvent } from './events';
@@ -39,6 +41,7 @@ export class Store {
   readonly activeJobs = computed(() =>
     this.jobs.list.value.filter(job => job.state === 'queued' || job.state === 'running')
   );
+  readonly monitor: MonitorFeed;
   private readonly architectures = new Map<string, Signal<Loaded<Architecture>>>();
   private users = 0;
   private stop: (() => void) | null = null;
@@ -46,7 +49,9 @@ export class Store {
   constructor(
     readonly api: Api,
     private readonly events: EventStream
-  ) {}
+  ) {
+    this.monitor = new MonitorFeed(api);
+  }
 
   /** Starts (once) to load and to listen; returns the function that lets go. */
   use(): () => void {
@@ -139,6 +144,10 @@ export class Store {
   }
 
   apply(event: ServerEvent): void {
+    if (event.type === 'system') {
+      this.monitor.take(event.payload as Measured);
+      return;
+    }
     const table = this.table(event.type);
     const payload = event.payload as { id?: string; deleted?: boolean } | null;
     if (!table || !payload || typeof payload.id !== 'string') {

@@ -1,10 +1,11 @@
 /** Puts the panels' style sheet where a panel lives: the document, or the shadow root around it. */
 
 import activations from './activations/activations.css';
+import monitor from './monitor/monitor.css';
 import css from './panels.css';
 import shared from './ui/shared.css';
 
-const SHEETS = [css, shared, activations];
+const SHEETS = [css, shared, activations, monitor];
 
 const MARK = 'data-jp-mistudio-style';
 

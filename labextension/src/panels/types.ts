@@ -280,6 +280,30 @@ export interface Device {
   memory_used?: number | null;
   utilization?: number | null;
   holder?: string | null;
+  uuid?: string | null;
+  cores?: number | null;
+  temperature?: number | null;
+  power_w?: number | null;
+  power_limit_w?: number | null;
+  processes?: DeviceProcess[];
+  leases?: DeviceLease[];
+}
+
+/** A process on a device, as far as it may be known. */
+export interface DeviceProcess {
+  pid: number;
+  memory: number | null;
+  user: string | null;
+  program: string | null;
+  job: { id: string; name: string } | null;
+}
+
+/** Who holds a device, or waits for it. */
+export interface DeviceLease {
+  user: string;
+  job: string | null;
+  since: string;
+  waiting: boolean;
 }
 
 export interface System {

@@ -10,6 +10,7 @@ import { ExtractionPanel } from '../extraction/ExtractionPanel';
 import { JobsPanel } from '../jobs/JobsPanel';
 import { t } from '../messages';
 import { ModelsPanel } from '../models/ModelsPanel';
+import { MonitorPanel } from '../monitor/MonitorPanel';
 import { Tabs } from '../ui/Tabs';
 
 const ROOMS: Record<string, FunctionComponent> = {
@@ -17,7 +18,8 @@ const ROOMS: Record<string, FunctionComponent> = {
   models: ModelsPanel,
   extract: ExtractionPanel,
   jobs: JobsPanel,
-  activations: ActivationsPanel
+  activations: ActivationsPanel,
+  monitor: MonitorPanel
 };
 
 /** All panels behind tabs. Each keeps its own part of the selection: `{tab, extract: {…}, …}`. */
@@ -47,7 +49,8 @@ export function Studio() {
             badge: active > 0 ? String(active) : undefined,
             badgeLabel: t('tab.jobs.active', { n: active })
           },
-          { id: 'activations', label: t('tab.activations'), icon: 'activations' }
+          { id: 'activations', label: t('tab.activations'), icon: 'activations' },
+          { id: 'monitor', label: t('tab.monitor'), icon: 'monitor' }
         ]}
       >
         <PanelContext.Provider value={panel}>

@@ -1,0 +1,37 @@
+/** Texts of the Machine panel. */
+
+export const monitorTexts = {
+  'tab.monitor': 'Machine',
+  'monitor.title': 'Machine',
+  'monitor.load': 'Load',
+  'monitor.memory': 'Memory',
+  'monitor.of': '{used} of {total}',
+  'monitor.core': '{n} core',
+  'monitor.cores': '{n} cores',
+  'monitor.temperature': '{n} °C',
+  'monitor.power': '{n} W',
+  'monitor.powerOf': '{n} W of {limit} W',
+  'monitor.noLoad': 'The driver does not tell the load.',
+  'monitor.free': 'Nobody uses it.',
+  'monitor.holders': 'Who uses {name}',
+  'monitor.process': 'process {pid}',
+  'monitor.leases': 'holds the lease',
+  'monitor.waits': 'waits',
+  'monitor.disk': 'Disk',
+  'monitor.used': '{bytes} used',
+  'monitor.left': '{bytes} left to use',
+  'monitor.quota': 'quota of {bytes}',
+  'monitor.reserve': '{bytes} kept free',
+  'monitor.delete': 'Delete {name}? This frees {bytes}.',
+  'monitor.category.datasets': 'Datasets',
+  'monitor.category.models': 'Models',
+  'monitor.category.tokenizations': 'Tokenizations',
+  'monitor.category.extractions': 'Activations',
+  'monitor.category.uploads': 'Uploads',
+  'monitor.category.jobs': 'Logs of jobs',
+  'monitor.category.leftovers': 'Left over',
+  'monitor.category.other': 'Catalog',
+  'monitor.leftovers.text':
+    'Belongs to nothing in the catalog: left by what was killed or removed.',
+  'monitor.leftovers.clean': 'Clean up'
+};
