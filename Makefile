@@ -28,6 +28,7 @@ PACKAGING := pyproject.toml install.json LICENSE README.md jupyter-config/mistud
 	mistudio_ext/_version.py
 FRONT := $(shell find labextension/src labextension/schema labextension/style -type f) \
 	labextension/package.json labextension/tsconfig.json labextension/esbuild.panels.mjs
+PROXY := tests/hub/node_modules/.package-lock.json
 LABEXTENSION := mistudio_ext/labextension/package.json
 
 .PHONY: help demo test docs install install-test build wheel lint format check-front check-python \
@@ -90,7 +91,13 @@ $(STAMPS)/project: $(STAMPS)/dependencies $(LABEXTENSION) $(PACKAGING)
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(STAMPS)/test: $(STAMPS)/dependencies-test $(STAMPS)/project
+$(STAMPS)/test: $(STAMPS)/dependencies-test $(STAMPS)/project $(PROXY)
+	@touch $@
+
+# The proxy of the JupyterHub that the tests start.
+$(PROXY): tests/hub/package-lock.json
+	@echo '· proxy of JupyterHub'
+	@(cd tests/hub && npm --loglevel=error ci) > /dev/null
 	@touch $@
 
 chromium:
@@ -146,4 +153,4 @@ clean:
 		mistudio_ext/labextension mistudio_ext/static .pytest_cache .mypy_cache .ruff_cache
 
 distclean: clean
-	rm -rf $(VENV) labextension/node_modules
+	rm -rf $(VENV) labextension/node_modules tests/hub/node_modules

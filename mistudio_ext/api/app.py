@@ -19,7 +19,7 @@ from mistudio_ext.paths import ENV_DATA_DIR
 from mistudio_ext.settings import SettingsTraits
 
 #: Milliseconds between looks whether jobs are active, which keep the server from being culled.
-ACTIVITY_MS = 30_000
+ACTIVITY_MS = 5_000
 
 
 #: The panels' bundle.
@@ -60,9 +60,9 @@ class MiStudioApp(SettingsTraits, ExtensionApp):
         self._activity = PeriodicCallback(self._note_activity, ACTIVITY_MS)
         self._activity.start()
 
-    def _note_activity(self) -> None:
+    async def _note_activity(self) -> None:
         """Count running jobs as activity, so that an idle culler leaves the server alone."""
-        if self.host.busy() and self.serverapp is not None:
+        if await self.host.busy() and self.serverapp is not None:
             from jupyter_server._tz import utcnow
 
             self.serverapp.web_app.settings["last_activity_times"]["mistudio_ext"] = utcnow()

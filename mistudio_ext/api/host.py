@@ -62,11 +62,11 @@ class StudioHost:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
-    def busy(self) -> bool:
+    async def busy(self) -> bool:
         """Tell whether jobs are queued or running."""
         if self._opening is None or not self._opening.done() or self._opening.exception():
             return False
-        return self._opening.result().jobs.busy()
+        return await self.call(self._opening.result().jobs.busy)
 
     def close(self) -> None:
         """Close the studio; workers go on."""
