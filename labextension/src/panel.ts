@@ -80,6 +80,7 @@ export class StudioPanel extends Widget {
       if (this.isDisposed) {
         return;
       }
+      module.translate?.(text => this.options.trans.gettext(text));
       this.node.replaceChildren(el);
       this.unmount = await mount(module, this.model, el);
     } catch (error) {

@@ -16,6 +16,7 @@ import { PanelContext } from './context';
 import { DatasetsPanel } from './datasets/DatasetsPanel';
 import { ExtractionPanel } from './extraction/ExtractionPanel';
 import { JobsPanel } from './jobs/JobsPanel';
+import { translateAll } from './messages';
 import { ModelsPanel } from './models/ModelsPanel';
 import { MonitorPanel } from './monitor/MonitorPanel';
 import { storeFor } from './session';
@@ -73,4 +74,12 @@ function render({ model, el, signal }: RenderContext): () => void {
   return dispose;
 }
 
-export default { initialize, render };
+/**
+ * For a host that has translations: every text goes through `gettext` once. Panels that are on the
+ * screen keep their words until they are drawn again, so a host calls it before it renders.
+ */
+function translate(gettext: (text: string) => string): void {
+  translateAll(gettext);
+}
+
+export default { initialize, render, translate };

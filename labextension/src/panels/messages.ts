@@ -352,9 +352,11 @@ export type MessageKey = keyof typeof english;
 
 let messages: Record<MessageKey, string> = english;
 
-/** Replaces texts by a translation; keys it lacks stay English. */
-export function setMessages(translation: Partial<Record<MessageKey, string>>): void {
-  messages = { ...english, ...translation };
+/** Puts every text through a translator; placeholders in braces stay as they are. */
+export function translateAll(gettext: (text: string) => string): void {
+  messages = Object.fromEntries(
+    Object.entries(english).map(([key, text]) => [key, gettext(text)])
+  ) as Record<MessageKey, string>;
 }
 
 /** The text of a key, with `{name}` placeholders filled in. */
