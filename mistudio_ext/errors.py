@@ -121,6 +121,12 @@ class CancelledError(MiStudioError, RuntimeError):
     status = 409
 
 
+class YieldedError(CancelledError):
+    """The job gave its device to others for a while; it is queued again by itself."""
+
+    default_code = "yielded"
+
+
 class ServerError(MiStudioError, ConnectionError):
     """The Jupyter server half of the extension could not be reached."""
 

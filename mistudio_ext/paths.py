@@ -50,6 +50,11 @@ class DataFolder:
         return self.root / "jobs" / job_id
 
     @property
+    def leases(self) -> Path:
+        """Tickets for devices, where no folder is shared by all users."""
+        return self.root / "jobs" / ".leases"
+
+    @property
     def temporary(self) -> Path:
         """Half-made things, removed when nobody works on them."""
         return self.root / "tmp"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, HasTraits, Int, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, List, Unicode
 from traitlets.config import Config
 
 from mistudio_ext.paths import ENV_DATA_DIR, DataFolder, default_data_dir
@@ -28,6 +28,11 @@ class Settings:
     allow_paths: tuple[Path, ...] = ()
     shared_model_dirs: tuple[Path, ...] = ()
     lease_dir: Path | None = None
+    devices: tuple[str, ...] = ()
+    max_leases_per_user: int = 0
+    max_hold_s: float = 3600.0
+    warm_worker_idle_s: float = 300.0
+    job_retention_days: float = 30.0
     engine: str = "local"
     engine_options: dict[str, Any] = field(default_factory=dict)
 
@@ -76,7 +81,29 @@ class SettingsTraits(HasTraits):
         "a model of that name is taken from there instead of the Hub.",
     ).tag(config=True)
     lease_dir = Unicode(
-        "", help="Local folder for leases of GPUs between the servers of one node; not used yet."
+        "",
+        help="Folder on a local disk (mode 1777) in which all users of this machine lease its "
+        "devices; by default each data folder has leases of its own.",
+    ).tag(config=True)
+    devices = List(
+        Unicode(),
+        help="Devices on which extractions run, one at a time on each: UUIDs of GPUs and MIG "
+        "slices, other names for slots of the CPU; by default all GPUs and one slot.",
+    ).tag(config=True)
+    max_leases_per_user = Int(
+        0, help="Devices that one user may hold at the same time; 0 for any number."
+    ).tag(config=True)
+    max_hold_s = Float(
+        3600.0,
+        help="Seconds after which an extraction yields its device when others wait for it, and "
+        "queues again; 0 for never.",
+    ).tag(config=True)
+    warm_worker_idle_s = Float(
+        300.0,
+        help="Seconds that a worker stays with its model for the next job; 0 for never.",
+    ).tag(config=True)
+    job_retention_days = Float(
+        30.0, help="Days after which ended jobs and their logs are removed; 0 to keep them."
     ).tag(config=True)
     engine = Enum(["local"], "local", help="Where jobs run: 'local' worker processes.").tag(
         config=True
@@ -103,6 +130,11 @@ class SettingsTraits(HasTraits):
             allow_paths=tuple(_path(p) for p in self.allow_paths),
             shared_model_dirs=tuple(_path(p) for p in self.shared_model_dirs),
             lease_dir=_path(self.lease_dir) if self.lease_dir else None,
+            devices=tuple(self.devices),
+            max_leases_per_user=self.max_leases_per_user,
+            max_hold_s=self.max_hold_s,
+            warm_worker_idle_s=self.warm_worker_idle_s,
+            job_retention_days=self.job_retention_days,
             engine=self.engine,
             engine_options=dict(self.engine_options),
         )

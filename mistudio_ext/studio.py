@@ -5,8 +5,13 @@ The server, the command line and a notebook without a server all use this.
 
 from __future__ import annotations
 
+import os
+
 from mistudio_ext.catalog import Catalog
+from mistudio_ext.catalog.filesystem import NETWORK, filesystem
 from mistudio_ext.jobs import EventBus, JobManager
+from mistudio_ext.leases import LeaseFolder, check_shared, find_devices
+from mistudio_ext.leases.devices import given
 from mistudio_ext.services.activation_views import ActivationViews
 from mistudio_ext.services.context import Context
 from mistudio_ext.services.datasets import DatasetService
@@ -54,6 +59,9 @@ class Studio:
             settings.data_dir,
             max_running=settings.max_running_jobs,
             cancel_grace_s=float(settings.engine_options.get("cancel_grace_s", 5.0)),
+            leases=_leases(settings),
+            max_hold_s=settings.max_hold_s,
+            warm_idle_s=settings.warm_worker_idle_s,
         )
         context = Context(settings, self.catalog, self.jobs, self.bus)
         self.hub = HubService(context)
@@ -83,3 +91,16 @@ class Studio:
         self.monitor.close()
         self.jobs.close()
         self.catalog.close()
+
+
+def _leases(settings: Settings) -> LeaseFolder:
+    """Return where devices are leased: between all users, or for this data folder alone."""
+    devices = find_devices(settings.devices, os.environ)
+    folder, per_user = settings.lease_dir, settings.max_leases_per_user
+    if folder is None or given(os.environ):
+        # What a scheduler has given to this process, nobody else uses.
+        folder, per_user = settings.folder.leases, 0
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    else:
+        check_shared(folder, filesystem(folder), NETWORK)
+    return LeaseFolder(folder, devices, per_user=per_user)

@@ -144,6 +144,8 @@ class JobRecord(Record):
     warnings: list[Json] = field(default_factory=list)
     cancel_requested: bool = False
     attempt: int = 0
+    device: str | None = None
+    queued_at: str = field(default_factory=now)
     started_at: str | None = None
     ended_at: str | None = None
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mistudio_ext.errors import NotFoundError
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
 
+#: Seconds that a worker waits for the next job of the same command.
+WARM_S = 5.0
+
 
 @contextlib.contextmanager
 def studio(arguments: argparse.Namespace) -> Iterator[Studio]:
     """Open the studio over the data folder that the arguments name."""
-    opened = Studio.open(from_config_files(data_dir=arguments.data_dir))
+    # Its jobs share a worker one after the other; that one ends with the command.
+    settings = from_config_files(data_dir=arguments.data_dir)
+    settings = replace(settings, warm_worker_idle_s=min(settings.warm_worker_idle_s, WARM_S))
+    opened = Studio.open(settings)
     try:
         yield opened
     finally:

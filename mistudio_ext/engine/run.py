@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -50,7 +50,11 @@ class Report(Protocol):
 
 
 def extract(
-    raw: dict[str, Any], report: Report, loaded: LoadedModel | None = None
+    raw: dict[str, Any],
+    report: Report,
+    loaded: LoadedModel | None = None,
+    *,
+    keep: Callable[[LoadedModel], None] | None = None,
 ) -> dict[str, Any]:
     """Carry out one extraction, or go on with one that was interrupted.
 
@@ -62,6 +66,8 @@ def extract(
         Told about phases, progress and warnings.
     loaded
         The model, if it is in memory already; else it is loaded from the spec's path.
+    keep
+        Told of a model that was loaded, so that it can be given as ``loaded`` the next time.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def extract(
         return _result(found)
     manifest = output.Manifest(request)
     try:
-        return _Extraction(request, manifest, report).run(loaded)
+        return _Extraction(request, manifest, report, keep).run(loaded)
     except CancelledError:
         manifest.ended("cancelled", None)
         raise
@@ -116,7 +122,14 @@ def _describe(error: Exception, request: Request) -> MiStudioError:
 class _Extraction:
     """One run: model in memory, folder open, batches going through."""
 
-    def __init__(self, request: Request, manifest: output.Manifest, report: Report) -> None:
+    def __init__(
+        self,
+        request: Request,
+        manifest: output.Manifest,
+        report: Report,
+        keep: Callable[[LoadedModel], None] | None = None,
+    ) -> None:
+        self._keep = keep
         self._request, self._manifest, self._report = request, manifest, report
         self._warnings: list[dict[str, str]] = []
         self._began = time.monotonic()
@@ -128,6 +141,8 @@ class _Extraction:
         use_threads(request.threads)
         keep_heap()
         loaded = self._load() if given is None else given
+        for code, message in loaded.warnings:
+            self._warn(code, message)
         structure = discover(loaded.model)
         chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
         self._check_contexts(loaded, structure, contexts)
@@ -139,6 +154,8 @@ class _Extraction:
         del structure  # It holds the traced tensors.
         if given is None:
             _drop_head(loaded.model)
+            if self._keep is not None:
+                self._keep(loaded)
         load_s = time.monotonic() - self._began
         started = output.start(request, contexts, chosen, plan, go_on=go_on)
         try:
@@ -158,15 +175,12 @@ class _Extraction:
 
     def _load(self) -> LoadedModel:
         request = self._request
-        loaded = load_model(
+        return load_model(
             request.model_path,
             request.format,
             choose_device(request.spec.device),
             request.allow_remote_code,
         )
-        for code, message in loaded.warnings:
-            self._warn(code, message)
-        return loaded
 
     def _plan(
         self,

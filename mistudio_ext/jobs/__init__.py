@@ -1,7 +1,7 @@
 """Jobs: worker processes started, watched, cancelled and adopted."""
 
 from mistudio_ext.jobs.bus import EventBus, Message
-from mistudio_ext.jobs.kinds import JobKind
+from mistudio_ext.jobs.kinds import JobKind, Needs
 from mistudio_ext.jobs.manager import JobManager
 
-__all__ = ["EventBus", "JobKind", "JobManager", "Message"]
+__all__ = ["EventBus", "JobKind", "JobManager", "Message", "Needs"]

@@ -57,6 +57,7 @@ class _Gone(WorkerProcess):
 
     def __init__(self) -> None:
         self.pid = 0
+        self.known = False
         self.pidfd = None
         self._child = None
 

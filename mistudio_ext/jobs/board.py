@@ -50,4 +50,4 @@ class Board:
     def queue(self) -> list[JobRecord]:
         """Return the queued jobs in the order in which they start."""
         queued = self.catalog.jobs.list(state="queued", oldest_first=True)
-        return sorted(queued, key=lambda job: -job.priority)
+        return sorted(queued, key=lambda job: (-job.priority, job.queued_at))

@@ -1,19 +1,28 @@
-"""The queue: which job starts next, and its worker started."""
+"""The queue: which job starts next."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections import Counter
+from dataclasses import dataclass
 
-from mistudio_ext.catalog import JobRecord, now
+from mistudio_ext.catalog import JobRecord
 from mistudio_ext.errors import MiStudioError
+from mistudio_ext.jobs.admission import Admission, reason
 from mistudio_ext.jobs.board import Board
-from mistudio_ext.jobs.endings import Endings, cancelled, internal
-from mistudio_ext.jobs.kinds import Json
-from mistudio_ext.jobs.process import WorkerProcess
-from mistudio_ext.jobs.running import RunningJob
+from mistudio_ext.jobs.endings import Endings, cancelled
+from mistudio_ext.jobs.kinds import Json, Needs
+from mistudio_ext.jobs.pool import WarmPool
+from mistudio_ext.jobs.starter import Place, Starter
+from mistudio_ext.leases import Need, Ticket, Turn
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Wanting:
+    """A job that could start if it had a device."""
+
+    job: JobRecord
+    needs: Needs
+    need: Need
 
 
 class Dispatcher:
@@ -25,40 +34,68 @@ class Dispatcher:
         The jobs.
     endings
         Where jobs go that cannot start.
+    starter
+        Starts their workers.
+    admission
+        The jobs' places in the line for devices.
+    pool
+        The warm workers.
     max_running
         How many jobs may run at the same time, over all managers of the folder.
-    worker
-        Command of a worker process; the job's folder is added.
     """
 
     def __init__(
-        self, board: Board, endings: Endings, *, max_running: int, worker: Sequence[str]
+        self,
+        board: Board,
+        endings: Endings,
+        starter: Starter,
+        admission: Admission,
+        pool: WarmPool,
+        *,
+        max_running: int,
     ) -> None:
         self._board = board
         self._endings = endings
+        self._starter = starter
+        self._admission = admission
+        self._pool = pool
         self._max_running = max_running
-        self._worker = worker
 
     def dispatch(self) -> None:
         """Start what may start, in order."""
         board = self._board
         mine = [job for job in board.queue() if job.owner == board.owners.me]
         if not mine:
+            if self._admission.waiting():
+                self._admission.arrange(())
             return
         with board.owners.exclusive():
-            running = [job.kind for job in board.catalog.jobs.list(state="running")]
+            running = Counter(job.kind for job in board.catalog.jobs.list(state="running"))
+            wanting: list[Wanting] = []
             for job in mine:
                 if job.cancel_requested:
                     self._endings.end(job, "cancelled", cancelled())
                 elif (failure := self._blocked(job)) is not None:
                     if failure:
                         self._endings.end(job, "failed", failure)
-                elif (
-                    len(running) < self._max_running
-                    and running.count(job.kind) < board.kinds[job.kind].limit
-                    and self._start(job)
-                ):
-                    running.append(job.kind)
+                elif self._has_room(job.kind, running):
+                    if board.kinds[job.kind].needs is None:
+                        running[job.kind] += self._starter.start(job)
+                    elif (wants := self._wanting(job)) is not None:
+                        running[job.kind] += 1
+                        wanting.append(wants)
+            self._lease([wants for wants in wanting if not self._start_warm(wants)])
+
+    def waiting(self) -> bool:
+        """Tell whether a job waits for a device, so that it is worth looking again soon."""
+        return self._admission.waiting()
+
+    def _has_room(self, kind: str, running: Counter[str]) -> bool:
+        kinds = self._board.kinds
+        if running[kind] >= kinds[kind].limit:
+            return False
+        counted = sum(n for name, n in running.items() if name in kinds and not kinds[name].apart)
+        return kinds[kind].apart or counted < self._max_running
 
     def _blocked(self, job: JobRecord) -> Json | None:
         """Return None if all that the job needs is done, {} to wait, or why it cannot run."""
@@ -77,48 +114,62 @@ class Dispatcher:
             waiting = waiting or needed.state != "done"
         return {} if waiting else None
 
-    def _start(self, job: JobRecord) -> bool:
-        """Start a job's worker; tell whether it runs."""
-        board = self._board
-        kind, folder = board.kinds[job.kind], board.folder(job.id)
-        # Before the state changes: a server that dies in between must not find an old result.
-        folder.clear()
-        taken = board.catalog.jobs.update_if(
-            job.id,
-            {"state": "queued", "owner": board.owners.me},
-            state="running",
-            started_at=now(),
-            phase="starting",
-            attempt=job.attempt + 1,
-        )
-        if not taken:
-            return False
-        job = board.catalog.jobs.get(job.id)
+    def _wanting(self, job: JobRecord) -> Wanting | None:
+        """Return what a job needs; None if it cannot be had, and the job has ended."""
+        needs = self._board.kinds[job.kind].needs
+        assert needs is not None
         try:
-            spec = {"job_id": job.id, "kind": job.kind, **kind.prepare(job)}
-            folder.write_spec(spec)
-            environment = {**kind.environment(job), **board.secrets.get(job.id, {})}
-            with folder.locked() as lock:
-                process = WorkerProcess.spawn(
-                    self._worker, folder.path, folder.log, environment, lock
+            found = needs(job)
+            return Wanting(job, found, self._admission.need(found))
+        except MiStudioError as error:
+            self._endings.end(job, "failed", error.to_dict())
+            return None
+
+    def _start_warm(self, wants: Wanting) -> bool:
+        """Start the job in an idle worker that holds a device which will do, if there is one."""
+        devices = {device.id for device in wants.need.devices}
+        for worker in self._pool.holding(devices, wants.needs.model):
+            device = str(worker.device)
+            if self._admission.may_keep(device, wants.need, wants.job.id, worker.memory):
+                place = Place(
+                    device, worker.number, wants.need.memory, wants.needs.model, worker=worker
                 )
-        except (MiStudioError, OSError) as error:
-            self._endings.end(job, "failed", _describe(error))
-            return False
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("%s could not be prepared.", job.id)
-            self._endings.end(job, "failed", internal())
-            return False
-        board.running[job.id] = RunningJob(job, folder, process)
-        board.publish(job)
-        return True
+                self._starter.start(wants.job, place)
+                return True
+        return False
 
+    def _lease(self, wanting: list[Wanting]) -> None:
+        """Start those whose turn it is; tell the others why they wait."""
+        self._admission.arrange([(wants.job.id, wants.need) for wants in wanting])
+        for wants in wanting:
+            found = self._admission.ask(wants.job.id)
+            if isinstance(found, Ticket):
+                entry = found.entry
+                self._starter.start(
+                    wants.job,
+                    Place(
+                        str(entry.device),
+                        entry.number,
+                        entry.memory,
+                        wants.needs.model,
+                        ticket=found,
+                    ),
+                )
+            else:
+                self._make_room(wants, found)
+                self._tell(wants.job, reason(found, wants.need))
 
-def _describe(error: MiStudioError | OSError) -> Json:
-    if isinstance(error, MiStudioError):
-        return error.to_dict()
-    return {
-        "code": "worker_not_started",
-        "message": f"The worker process could not be started: {error.strerror or error}.",
-        "hint": "Look at the memory and process limits of this machine.",
-    }
+    def _make_room(self, wants: Wanting, turn: Turn) -> None:
+        """End idle workers that keep a waiting job from its device or memory."""
+        devices = {device.id for device in wants.need.devices}
+        on_host = any(device.kind == "cpu" for device in wants.need.devices)
+        for worker in self._pool.idle:
+            in_the_way = worker.device in devices or (
+                turn.why == "share" and worker.device is not None
+            )
+            if in_the_way or (turn.why == "memory" and on_host):
+                self._pool.end(worker)
+
+    def _tell(self, job: JobRecord, why: str) -> None:
+        if job.message != why:
+            self._board.publish(self._board.catalog.jobs.update(job.id, message=why))

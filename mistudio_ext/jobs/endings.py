@@ -7,10 +7,12 @@ import logging
 from mistudio_ext.catalog import JobRecord, now
 from mistudio_ext.errors import CancelledError, MiStudioError
 from mistudio_ext.jobs.board import Board
-from mistudio_ext.jobs.deaths import explain
+from mistudio_ext.jobs.deaths import Death, explain
 from mistudio_ext.jobs.kinds import Json
+from mistudio_ext.jobs.pool import WarmPool
 from mistudio_ext.jobs.process import boot_id
 from mistudio_ext.jobs.running import RunningJob
+from mistudio_ext.leases.memory import oom_kills
 
 _log = logging.getLogger(__name__)
 
@@ -22,29 +24,59 @@ class Endings:
     ----------
     board
         The jobs.
+    pool
+        Where workers go that stay for another job.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, pool: WarmPool) -> None:
         self._board = board
+        self._pool = pool
+
+    def worker_stays(self, running: RunningJob, outcome: Json) -> None:
+        """Settle a job whose worker has ended it and waits for the next one."""
+        running.look()
+        assert running.worker is not None
+        self._pool.rest(running.worker)
+        self._settle_as(running.job, outcome)
 
     def worker_gone(self, running: RunningJob) -> None:
         """Settle a job whose worker is gone."""
         running.look()
         status = running.process.reap()
+        if running.worker is not None:
+            running.worker.socket.close()
         # A live record goes before the entry in `running`, so that readers never see old progress.
         job = running.job
         outcome = running.folder.result()
-        identity = running.folder.process() or {}
-        if outcome is not None and outcome["state"] == "done":
+        if outcome is not None:
+            self._settle_as(job, outcome)
+        elif self._board.catalog.jobs.get(job.id).cancel_requested:
+            self.end(job, "cancelled", cancelled())
+        else:
+            state, error = explain(_death(running, status))
+            error["log_tail"] = running.folder.log_tail(10)[0]
+            self.end(job, state, error)
+
+    def _settle_as(self, job: JobRecord, outcome: Json) -> None:
+        """Settle a job as its worker's result says."""
+        if outcome["state"] == "done":
             self._succeed(job, outcome["result"])
-        elif outcome is not None:
+        elif outcome["state"] != "yielded":
             self.end(job, outcome["state"], outcome.get("error") or cancelled())
         elif self._board.catalog.jobs.get(job.id).cancel_requested:
             self.end(job, "cancelled", cancelled())
         else:
-            state, error = explain(status, identity.get("boot_id", boot_id()) != boot_id())
-            error["log_tail"] = running.folder.log_tail(10)[0]
-            self.end(job, state, error)
+            self.queue_again(job)
+
+    def queue_again(self, job: JobRecord) -> None:
+        """Put a job back into the queue, behind those that wait; what it has done is kept."""
+        board = self._board
+        board.kinds[job.kind].restart(job)
+        queued = board.catalog.jobs.update(
+            job.id, state="queued", queued_at=now(), phase=None, message="", device=None, eta_s=None
+        )
+        board.running.pop(job.id, None)
+        board.publish(queued)
 
     def end(self, job: JobRecord, state: str, error: Json) -> None:
         """End a job as failed, cancelled or interrupted."""
@@ -84,6 +116,17 @@ class Endings:
         self._board.running.pop(job.id, None)
         self._board.secrets.pop(job.id, None)
         self._board.publish(ended)
+
+
+def _death(running: RunningJob, status: int | None) -> Death:
+    identity = running.folder.process() or {}
+    return Death(
+        status=status,
+        rebooted=identity.get("boot_id", boot_id()) != boot_id(),
+        watched=running.process.known,
+        oom_kills=oom_kills() - int(identity.get("oom_kills", oom_kills())),
+        log=running.folder.log_tail(200)[0],
+    )
 
 
 def cancelled() -> Json:

@@ -12,6 +12,25 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a job needs of a device.
+
+    Attributes
+    ----------
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``.
+    memory
+        Bytes that it will take there, as estimated.
+    model
+        What will be in memory afterwards; a worker that has it already is taken first.
+    """
+
+    device: str
+    memory: int
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class JobKind:
     """One kind of job.
 
@@ -32,6 +51,13 @@ class JobKind:
         Extra environment variables of the worker (secrets), by job.
     limit
         How many of this kind may run at the same time.
+    needs
+        Tells what the job needs of a device; None for kinds that need none. May raise
+        MiStudioError if the job cannot start.
+    apart
+        It mostly waits (for a network), so it does not count among ``max_running``.
+    reuses
+        It takes a worker process that an earlier job left warm, if there is one.
     """
 
     name: str
@@ -41,3 +67,6 @@ class JobKind:
     restart: Callable[[JobRecord], None]
     environment: Callable[[JobRecord], dict[str, str]] = lambda _job: {}
     limit: int = 1
+    needs: Callable[[JobRecord], Needs] | None = None
+    apart: bool = False
+    reuses: bool = True

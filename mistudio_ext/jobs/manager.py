@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext.catalog import Catalog, JobRecord, new_id
+from mistudio_ext.catalog import Catalog, JobRecord, new_id, now
 from mistudio_ext.errors import ConflictError
+from mistudio_ext.jobs.admission import Admission
 from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.bus import EventBus
 from mistudio_ext.jobs.dispatch import Dispatcher
@@ -18,8 +20,12 @@ from mistudio_ext.jobs.folder import JobFolder
 from mistudio_ext.jobs.kinds import JobKind, Json
 from mistudio_ext.jobs.live import LiveProgress
 from mistudio_ext.jobs.owners import Owners
+from mistudio_ext.jobs.pool import WarmPool
+from mistudio_ext.jobs.starter import Starter
 from mistudio_ext.jobs.supervisor import Supervisor
-from mistudio_ext.jobs.view import public
+from mistudio_ext.jobs.view import lease, public
+from mistudio_ext.leases import Device, LeaseFolder, find_devices, holders
+from mistudio_ext.paths import DataFolder
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
@@ -44,6 +50,12 @@ class JobManager:
         Seconds that a worker has to stop by itself before it is killed.
     worker
         Command of a worker process; the job's folder is added.
+    leases
+        Where devices are leased; by default a folder of the data folder's own.
+    max_hold_s
+        Seconds after which a job yields its device when others wait; 0 for never.
+    warm_idle_s
+        Seconds that a worker stays for another job; 0 for never.
     """
 
     def __init__(
@@ -55,6 +67,9 @@ class JobManager:
         max_running: int = 3,
         cancel_grace_s: float = 5.0,
         worker: Sequence[str] = WORKER,
+        leases: LeaseFolder | None = None,
+        max_hold_s: float = 0.0,
+        warm_idle_s: float = 0.0,
     ) -> None:
         self._catalog = catalog
         self._bus = bus
@@ -64,12 +79,18 @@ class JobManager:
         self._live = LiveProgress(self._board)
         self._changed = threading.Condition()
         self.closed = False
-        endings = Endings(self._board)
+        self._leases = leases or own_leases(root, find_devices((), os.environ))
+        self._admission = Admission(self._leases, self._owners.me)
+        pool = WarmPool(warm_idle_s)
+        endings = Endings(self._board, pool)
+        starter = Starter(
+            self._board, endings, pool, self._leases, worker=worker, max_hold_s=max_hold_s
+        )
+        dispatcher = Dispatcher(
+            self._board, endings, starter, self._admission, pool, max_running=max_running
+        )
         self._supervisor = Supervisor(
-            self._board,
-            Dispatcher(self._board, endings, max_running=max_running, worker=worker),
-            endings,
-            cancel_grace_s=cancel_grace_s,
+            self._board, dispatcher, endings, pool, cancel_grace_s=cancel_grace_s
         )
 
     def register(self, kind: JobKind) -> None:
@@ -86,6 +107,7 @@ class JobManager:
             return
         self.closed = True
         self._supervisor.close()
+        self._admission.close()
         self._owners.close()
 
     def submit(
@@ -185,6 +207,8 @@ class JobManager:
             error=None,
             warnings=[],
             cancel_requested=False,
+            queued_at=now(),
+            device=None,
             phase=None,
             message="",
             done=0,
@@ -206,6 +230,14 @@ class JobManager:
                 self._changed.wait(min(timeout or 1.0, 1.0))
         return self.get(job_id)
 
+    def devices(self) -> list[Json]:
+        """Return the devices that are leased here: ``{id, kind, index}``."""
+        return [vars(device) for device in self._leases.devices.values()]
+
+    def leases(self) -> list[Json]:
+        """Return who holds, and who waits for, which device; see :func:`view.lease`."""
+        return [lease(entry) for entry in holders(self._leases.path)]
+
     def queue_position(self, job: JobRecord) -> int | None:
         """Return how many queued jobs come before this one, None if it is not queued."""
         if job.state != "queued":
@@ -217,3 +249,10 @@ class JobManager:
         self._bus.publish("job", f"jobs/{job.id}", self.view(job))
         with self._changed:
             self._changed.notify_all()
+
+
+def own_leases(root: Path, devices: Sequence[Device]) -> LeaseFolder:
+    """Return the leases of a data folder by itself."""
+    folder = DataFolder(root).leases
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return LeaseFolder(folder, devices)

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from mistudio_ext.jobs.folder import write_json
+from mistudio_ext.leases.memory import oom_kills
 
 
 def boot_id() -> str:
@@ -49,12 +50,15 @@ class WorkerProcess:
     ----------
     pid
         Process id, also the id of its process group.
+    known
+        It was seen alive by this process; else it is gone for who knows how long.
     pidfd
         Becomes readable when the process ends; None where the system has no such thing.
     """
 
     def __init__(self, pid: int, started: str, child: subprocess.Popen[bytes] | None) -> None:
         self.pid = pid
+        self.known = True
         self._started = started
         self._child = child
         self.pidfd = _open_pidfd(pid)
@@ -66,9 +70,9 @@ class WorkerProcess:
         job_dir: Path,
         log: Path,
         environment: dict[str, str],
-        lock: int,
+        fds: Sequence[int],
     ) -> WorkerProcess:
-        """Start ``command JOB_DIR`` in a session of its own, holding the lock's descriptor."""
+        """Start ``command JOB_DIR`` in a session of its own that inherits the descriptors."""
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child = subprocess.Popen(
@@ -79,13 +83,13 @@ class WorkerProcess:
                 cwd=job_dir,
                 env={**os.environ, **environment},
                 start_new_session=True,
-                pass_fds=(lock,),
+                pass_fds=tuple(fds),
             )
         finally:
             os.close(fd)
         process = cls(child.pid, start_time(child.pid) or "", child)
         try:
-            write_json(job_dir / "process.json", process.identity)
+            process.note(job_dir)
         except OSError:
             # Nobody could find it again: better no worker than one that nobody watches.
             process.kill()
@@ -108,10 +112,10 @@ class WorkerProcess:
             return None
         return process
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What another server needs to find this process again."""
-        return {"pid": self.pid, "start_time": self._started, "boot_id": boot_id()}
+    def note(self, job_dir: Path) -> None:
+        """Write into a job's folder what another server needs to find this process again."""
+        identity = {"pid": self.pid, "start_time": self._started, "boot_id": boot_id()}
+        write_json(job_dir / "process.json", {**identity, "oom_kills": oom_kills()})
 
     def alive(self) -> bool:
         """Tell whether the process still runs."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from mistudio_ext.catalog import JobRecord
 from mistudio_ext.jobs.folder import EventTail, JobFolder
+from mistudio_ext.jobs.pool import WarmWorker
 from mistudio_ext.jobs.process import WorkerProcess
 
 _PROGRESS = ("done", "total", "unit", "message", "rate", "eta_s")
@@ -39,10 +40,17 @@ def absorb(job: JobRecord, events: list[dict[str, Any]]) -> JobRecord:
 class RunningJob:
     """A worker that is being watched."""
 
-    def __init__(self, job: JobRecord, folder: JobFolder, process: WorkerProcess) -> None:
+    def __init__(
+        self,
+        job: JobRecord,
+        folder: JobFolder,
+        process: WorkerProcess,
+        worker: WarmWorker | None = None,
+    ) -> None:
         self.job = job
         self.folder = folder
         self.process = process
+        self.worker = worker
         self.tail = EventTail(folder)
         self._asked_to_stop: float | None = None
 
@@ -51,6 +59,12 @@ class RunningJob:
         events = self.tail.read()
         self.job = absorb(self.job, events)
         return bool(events)
+
+    def stayed(self) -> dict[str, Any] | None:
+        """Return the result if the worker has ended this job and stays for another one."""
+        if self.worker is None or (outcome := self.folder.result()) is None:
+            return None
+        return outcome if outcome.get("stays") else None
 
     def stop(self, grace_s: float) -> None:
         """Ask the worker to stop, and kill it when the grace period is over."""

@@ -16,6 +16,7 @@ from mistudio_ext.jobs.adoption import ADOPT_S, Adoption
 from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.dispatch import Dispatcher
 from mistudio_ext.jobs.endings import Endings
+from mistudio_ext.jobs.pool import WarmPool
 from mistudio_ext.jobs.running import RunningJob
 
 _log = logging.getLogger(__name__)
@@ -35,16 +36,25 @@ class Supervisor:
         Starts queued jobs.
     endings
         Settles ended ones.
+    pool
+        The warm workers.
     cancel_grace_s
         Seconds that a worker has to stop by itself before it is killed.
     """
 
     def __init__(
-        self, board: Board, dispatcher: Dispatcher, endings: Endings, *, cancel_grace_s: float
+        self,
+        board: Board,
+        dispatcher: Dispatcher,
+        endings: Endings,
+        pool: WarmPool,
+        *,
+        cancel_grace_s: float,
     ) -> None:
         self._board = board
         self._dispatcher = dispatcher
         self._endings = endings
+        self._pool = pool
         self._adoption = Adoption(board)
         self._grace_s = cancel_grace_s
         self._wake_read, self._wake_write = os.pipe()
@@ -65,6 +75,9 @@ class Supervisor:
             self._thread.join()
         for running in self._board.running.values():
             running.process.close()
+            if running.worker is not None:
+                running.worker.socket.close()
+        self._pool.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -89,11 +102,13 @@ class Supervisor:
                     time.sleep(1.0)
 
     def _turn(self, selector: selectors.BaseSelector) -> None:
+        self._pool.reap()
         self._adoption.look()
         self._dispatcher.dispatch()
         watched = self._watch(selector)
         try:
-            selector.select(TICK_S if self._board.running else ADOPT_S)
+            busy = self._board.running or self._dispatcher.waiting()
+            selector.select(TICK_S if busy else ADOPT_S)
         finally:
             for fd in watched:
                 selector.unregister(fd)
@@ -121,6 +136,8 @@ class Supervisor:
         running.folder.trim_log()
         if dead:
             self._endings.worker_gone(running)
+        elif (outcome := running.stayed()) is not None:
+            self._endings.worker_stays(running, outcome)
         elif self._board.catalog.jobs.get(running.job.id).cancel_requested:
             running.stop(self._grace_s)
 

@@ -1,9 +1,12 @@
-"""A job as REST and events give it."""
+"""Jobs and leases as REST and events give them."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from mistudio_ext.catalog import JobRecord
 from mistudio_ext.jobs.kinds import Json
+from mistudio_ext.leases import Entry
 
 
 def public(job: JobRecord, queue_position: int | None) -> Json:
@@ -27,8 +30,28 @@ def public(job: JobRecord, queue_position: int | None) -> Json:
         "attempt": job.attempt,
         "depends_on": job.depends_on,
         "queue_position": queue_position,
+        "priority": job.priority,
+        "device": job.device if job.state == "running" else None,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "target": {"type": job.target_type, "id": job.target_id, "name": job.target_name},
+    }
+
+
+def lease(entry: Entry) -> Json:
+    """Return a ticket as REST gives it.
+
+    ``device`` is None for one that waits, then ``devices`` are those that would do;
+    ``idle`` is a warm worker that leaves when somebody needs its device.
+    """
+    since = datetime.fromtimestamp(entry.since, UTC).isoformat(timespec="seconds")
+    return {
+        "device": entry.device,
+        "devices": list(entry.devices),
+        "user": entry.user,
+        "job": entry.job or None,
+        "since": since.replace("+00:00", "Z"),
+        "idle": entry.idle,
+        "memory": entry.memory,
     }

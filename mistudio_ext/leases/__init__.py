@@ -7,8 +7,8 @@ servers and workers use it alike.
 """
 
 from mistudio_ext.leases.devices import Device, find_devices
-from mistudio_ext.leases.folder import LeaseFolder, Wait, holders
-from mistudio_ext.leases.line import Need
+from mistudio_ext.leases.folder import LeaseFolder, holders
+from mistudio_ext.leases.line import Need, Turn
 from mistudio_ext.leases.place import check_shared
 from mistudio_ext.leases.ticket import Entry, Ticket
 
@@ -18,7 +18,7 @@ __all__ = [
     "LeaseFolder",
     "Need",
     "Ticket",
-    "Wait",
+    "Turn",
     "check_shared",
     "find_devices",
     "holders",

@@ -8,7 +8,7 @@ import getpass
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mistudio_ext.leases import line, ticket
@@ -16,14 +16,6 @@ from mistudio_ext.leases.devices import Device
 from mistudio_ext.leases.line import Need, Turn
 from mistudio_ext.leases.memory import Memory, memory_of
 from mistudio_ext.leases.ticket import SUFFIX, Entry, Ticket
-
-
-@dataclass(frozen=True)
-class Wait:
-    """A ticket that waits, and why."""
-
-    ticket: Ticket
-    turn: Turn
 
 
 class LeaseFolder:
@@ -57,7 +49,7 @@ class LeaseFolder:
         self._per_user = per_user
         self._memory = memory
 
-    def enter(self, need: Need, job: str) -> Ticket:
+    def enter(self, need: Need, job: str, manager: str = "") -> Ticket:
         """Take a ticket at the end of the line.
 
         Its device is set if one was free and nobody came before; else call
@@ -70,6 +62,7 @@ class LeaseFolder:
                 number=max(time.time_ns(), last + 1),
                 user=user_name(),
                 uid=os.geteuid(),
+                manager=manager,
                 job=job,
                 devices=tuple(device.id for device in need.devices),
                 memory=need.memory,
@@ -85,10 +78,16 @@ class LeaseFolder:
             waiting.look_after()
             return self._decide(waiting, self._living())
 
-    def wanted(self, device: str) -> bool:
-        """Tell whether anybody waits for a device."""
+    def next_for(self, device: str) -> Entry | None:
+        """Return the ticket that comes next for a device, None if nobody waits for it."""
         with self._locked():
-            return line.wanted(self._living(), device)
+            return line.next_for(self._living(), device)
+
+    def room_for(self, need: Need, device: str, released: int) -> bool:
+        """Tell whether a job fits on a device whose holder gives back ``released`` bytes first."""
+        known = self.devices.get(device)
+        has = None if known is None else self._memory(known)
+        return has is None or need.memory <= min(has.total, has.free + released)
 
     def _decide(self, mine: Ticket, entries: Sequence[Entry]) -> Turn:
         known: dict[str, Memory | None] = {}

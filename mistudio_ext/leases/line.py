@@ -98,9 +98,10 @@ def turn(
     return Turn(why="line", ahead=ahead)
 
 
-def wanted(entries: Sequence[Entry], device: str) -> bool:
-    """Tell whether anybody who is awake waits for this device."""
-    return any(e.device is None and not e.asleep and device in e.devices for e in entries)
+def next_for(entries: Sequence[Entry], device: str) -> Entry | None:
+    """Return the first ticket, of a process that is awake, that waits for this device."""
+    waiting = [e for e in entries if e.device is None and not e.asleep and device in e.devices]
+    return min(waiting, key=lambda entry: entry.number, default=None)
 
 
 def _fits(

@@ -32,6 +32,8 @@ class Entry:
         Place in the line; the lower one came first.
     user, uid
         Who it is: the name is what the process says, the uid what the file system says.
+    manager
+        The job manager that it is for: a server, a command, a kernel without a server.
     job
         The job that it is for.
     devices
@@ -51,6 +53,7 @@ class Entry:
     number: int
     user: str
     uid: int
+    manager: str
     job: str
     devices: tuple[str, ...]
     memory: int
@@ -101,6 +104,11 @@ class Ticket:
         os.set_inheritable(fd, False)
         entry = _parse(os.pread(fd, _SIZE, 0), os.fstat(fd), number)
         return None if entry is None else cls(path, fd, entry)
+
+    @property
+    def folder(self) -> Path:
+        """The lease folder."""
+        return self._path.parent
 
     @property
     def number(self) -> int:
@@ -176,6 +184,7 @@ def _parse(data: bytes, facts: os.stat_result, number: int) -> Entry | None:
             number=number,
             user=str(says["user"]),
             uid=facts.st_uid,
+            manager=str(says["manager"]),
             job=str(says["job"]),
             devices=tuple(map(str, says["devices"])),
             memory=int(says["memory"]),

@@ -67,6 +67,8 @@ class DatasetService:
                 restart=self._restart,
                 environment=context.worker_environment,
                 limit=2,
+                apart=True,
+                reuses=False,
             )
         )
 

@@ -18,7 +18,7 @@ from mistudio_ext.catalog import (
     new_id,
 )
 from mistudio_ext.errors import AccessDeniedError, ConflictError, InvalidInputError
-from mistudio_ext.jobs import JobKind
+from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import estimates, manifests, requests
 from mistudio_ext.services.context import (
     Context,
@@ -39,6 +39,9 @@ from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.spec import ExtractionSpec, fingerprint
 
 KIND = "extract"
+
+#: Extractions at the same time; how many really run is for the devices to say.
+LIMIT = 64
 
 
 class ExtractionService:
@@ -64,7 +67,8 @@ class ExtractionService:
                 fail=self._fail,
                 restart=self._restart,
                 environment=context.worker_environment,
-                limit=1,
+                limit=LIMIT,
+                needs=self._needs,
             )
         )
 
@@ -221,6 +225,24 @@ class ExtractionService:
         return delete_each(self.delete, ids)
 
     # -- the job -----------------------------------------------------------------------------
+
+    def _needs(self, job: JobRecord) -> Needs:
+        """Return the device that a job wants, the memory it takes there, and its model."""
+        record = self._catalog.get(job.params["extraction"])
+        model = self._context.catalog.models.get(record.model_id)
+        settings, spec = self._context.settings, _engine_spec(record)
+        architecture = self._models.architecture(model.id) if model.state == "ready" else None
+        loaded = {
+            "path": model.path,
+            "fingerprint": model.fingerprint,
+            "format": model.format,
+            "allow_remote_code": settings.allow_remote_code,
+        }
+        return Needs(
+            device=spec.device,
+            memory=estimates.device_memory(model, spec, architecture),
+            model=fingerprint(loaded),
+        )
 
     def _prepare(self, job: JobRecord) -> Json:
         record = self._catalog.get(job.params["extraction"])

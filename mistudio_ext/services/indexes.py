@@ -26,6 +26,7 @@ class IndexService:
                 restart=lambda _job: None,
                 environment=context.worker_environment,
                 limit=1,
+                reuses=False,
             )
         )
 

@@ -58,6 +58,7 @@ class ModelService:
                 restart=self._restart,
                 environment=context.worker_environment,
                 limit=2,
+                apart=True,
             )
         )
 

@@ -1,8 +1,10 @@
-"""Run one job: ``python -m mistudio_ext.workers JOB_DIR``."""
+"""Run a job, and others after it: ``python -m mistudio_ext.workers JOB_DIR``."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import faulthandler
 import importlib
 import json
 import os
@@ -17,8 +19,10 @@ from mistudio_ext.errors import (
     NoSpaceError,
     NotFoundError,
     OutOfMemoryError,
+    YieldedError,
 )
 from mistudio_ext.workers.reporter import FileReporter
+from mistudio_ext.workers.station import Station, overdue
 
 #: Kind of job -> module with ``run(spec, report) -> result``.
 KINDS: dict[str, str] = {
@@ -61,16 +65,23 @@ def describe(error: BaseException) -> MiStudioError:
     )
 
 
-def run(job_dir: Path) -> dict[str, Any]:
+#: Where Linux is told whom to kill first when memory runs out, and how willingly.
+_OOM_SCORE, _OOM_WILLING = Path("/proc/self/oom_score_adj"), "500"
+
+
+def run(job_dir: Path, station: Station) -> dict[str, Any]:
     """Run the job of this folder and return what goes into ``result.json``."""
-    report = FileReporter(job_dir)
+    spec = json.loads((job_dir / "spec.json").read_text())
+    station.begin(spec.get("lease"))
+    report = FileReporter(job_dir, overdue(spec.get("lease")))
     report.listen()
     try:
-        spec = json.loads((job_dir / "spec.json").read_text())
         if spec["kind"] not in KINDS:
             raise NotFoundError(f"There is no kind of job called '{spec['kind']}'.")
         module = importlib.import_module(KINDS[spec["kind"]])
         outcome: dict[str, Any] = {"state": "done", "result": module.run(spec, report)}
+    except YieldedError:
+        outcome = {"state": "yielded"}
     except (CancelledError, KeyboardInterrupt):
         outcome = {"state": "cancelled"}
     except Exception as error:  # noqa: BLE001 - the last resort, logged
@@ -79,6 +90,8 @@ def run(job_dir: Path) -> dict[str, Any]:
         described = describe(error)
         print(f"{described.code}: {described}", file=sys.stderr)
         outcome = {"state": "failed", "error": described.to_dict()}
+    finally:
+        report.close()
     return {**outcome, "warnings": report.warnings}
 
 
@@ -94,11 +107,23 @@ def write_result(job_dir: Path, outcome: dict[str, Any]) -> None:
 
 def main() -> int:
     """Entry point of a worker process."""
-    job_dir = Path(sys.argv[1])
-    outcome = run(job_dir)
-    write_result(job_dir, outcome)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # What a crash in native code leaves in the log explains it, whoever started the process.
+    faulthandler.enable()
+    with contextlib.suppress(OSError):
+        # When memory runs out, the kernel should end a job rather than the server or a kernel.
+        _OOM_SCORE.write_text(_OOM_WILLING)
+    station = Station()
+    job_dir: Path | None = Path(sys.argv[1])
+    while job_dir is not None:
+        outcome = run(job_dir, station)
+        stays = station.stays(outcome)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if stays:
+            station.rest()
+        write_result(job_dir, {**outcome, "stays": stays})
+        job_dir = station.next_job() if stays else None
+    station.leave()
     # Threads of native libraries must not keep a finished worker alive.
     os._exit(0 if outcome["state"] == "done" else 1)
 

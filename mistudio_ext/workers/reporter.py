@@ -7,11 +7,12 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from mistudio_ext.errors import CancelledError
+from mistudio_ext.errors import CancelledError, YieldedError
 
 #: Seconds between two progress events.
 INTERVAL_S = 0.1
@@ -56,9 +57,18 @@ class RateMeter:
 
 
 class FileReporter:
-    """Writes events to ``events.jsonl``; listens to SIGTERM as the wish to cancel."""
+    """Writes events to ``events.jsonl``; listens to SIGTERM as the wish to cancel.
 
-    def __init__(self, job_dir: Path) -> None:
+    Parameters
+    ----------
+    job_dir
+        The job's folder.
+    overdue
+        Tells whether the job should give its device to others now.
+    """
+
+    def __init__(self, job_dir: Path, overdue: Callable[[], bool] = lambda: False) -> None:
+        self._overdue = overdue
         self._fd = os.open(job_dir / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._cancelled = False
         self._last_event = 0.0
@@ -85,6 +95,8 @@ class FileReporter:
         self.check_cancelled()
         now = time.monotonic()
         finished = total is not None and done >= total
+        if not finished and self._overdue():
+            raise YieldedError("The job gave its device to others for a while.")
         if now - self._last_event < INTERVAL_S and not finished:
             return
         self._last_event = now
@@ -108,6 +120,10 @@ class FileReporter:
         if warning not in self.warnings:
             self.warnings.append(warning)
             self._write({"event": "warning", **warning})
+
+    def close(self) -> None:
+        """Write no more."""
+        os.close(self._fd)
 
     def check_cancelled(self) -> None:
         """Raise CancelledError when the job was cancelled."""

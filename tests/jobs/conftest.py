@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mistudio_ext.catalog import Catalog, JobRecord
-from mistudio_ext.jobs import EventBus, JobKind, JobManager
+from mistudio_ext.jobs import EventBus, JobKind, JobManager, Needs
+from mistudio_ext.leases import Device, LeaseFolder
 
 ODD_WORKER = (sys.executable, str(Path(__file__).parent / "odd_worker.py"))
 
@@ -27,11 +28,17 @@ class Desk:
     failed: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
 
-    def submit(self, act: str, /, **params: Any) -> JobRecord:
-        """Queue a job of the odd kind."""
-        options = {k: params.pop(k) for k in ("depends_on", "secrets") if k in params}
+    def submit(self, act: str, /, *, kind: str = "odd", **params: Any) -> JobRecord:
+        """Queue a job of the odd kind, or of the one that needs a device."""
+        names = ("depends_on", "secrets", "priority")
+        options = {k: params.pop(k) for k in names if k in params}
         target = ("thing", "thing_1", act)
-        return self.manager.submit("odd", target, {"act": act, **params}, **options)
+        return self.manager.submit(kind, target, {"act": act, **params}, **options)
+
+    def result(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job is done and return what its worker left."""
+        self.until(job_id, "done", "failed", "cancelled")
+        return next(result for done, result in self.finished if done == job_id)
 
     def until(self, job_id: str, *states: str) -> JobRecord:
         """Wait until a job is in one of these states."""
@@ -43,20 +50,41 @@ class Desk:
         raise AssertionError(f"{job} is not {states}")
 
 
-def open_desk(root: Path, **options: Any) -> Desk:
+def slots(*names: str) -> list[Device]:
+    """Return slots of the CPU."""
+    return [Device(name, "cpu", index) for index, name in enumerate(names)]
+
+
+def open_desk(
+    root: Path,
+    *,
+    devices: tuple[str, ...] = ("cpu",),
+    lease_dir: Path | None = None,
+    **options: Any,
+) -> Desk:
     """Open a manager over a data folder."""
     catalog, bus = Catalog(f"sqlite:///{root}/catalog.sqlite3"), EventBus()
-    manager = JobManager(catalog, bus, root, worker=ODD_WORKER, **options)
+    folder = lease_dir or root / "leases"
+    folder.mkdir(exist_ok=True)
+    leases = LeaseFolder(folder, slots(*devices))
+    manager = JobManager(catalog, bus, root, worker=ODD_WORKER, leases=leases, **options)
     desk = Desk(catalog, bus, manager)
     bus.subscribe(lambda message: desk.messages.append(message.to_dict()))
+    odd = JobKind(
+        "odd",
+        prepare=lambda job: {**job.params, "kind": "odd"},
+        finish=lambda job, result: desk.finished.append((job.id, result)),
+        fail=lambda job, state, error: desk.failed.append((job.id, state, error)),
+        restart=lambda job: None,
+        limit=2,
+    )
+    manager.register(odd)
     manager.register(
-        JobKind(
-            "odd",
-            prepare=lambda job: dict(job.params),
-            finish=lambda job, result: desk.finished.append((job.id, result)),
-            fail=lambda job, state, error: desk.failed.append((job.id, state, error)),
-            restart=lambda job: None,
-            limit=2,
+        replace(
+            odd,
+            name="leased",
+            limit=9,
+            needs=lambda job: Needs("auto", job.params.get("memory", 0), job.params["act"]),
         )
     )
     manager.start()

@@ -93,7 +93,7 @@ def test_failures_are_named(desk: Desk, act: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
-        (signal.SIGKILL, "worker_killed", "ran out of memory"),
+        (signal.SIGKILL, "worker_killed", "killed from outside"),
         (signal.SIGSEGV, "worker_crashed", "SIGSEGV"),
     ],
 )

@@ -19,7 +19,7 @@ SLOTS = {name: Device(name, "cpu", n) for n, name in enumerate(("cpu-0", "cpu-1"
 
 def waits(number: int, *devices: str, memory: int = 0, user: str = "", **more: object) -> Entry:
     """Return a ticket in the line."""
-    return Entry(number, user or f"user{number}", 1000, "job", devices, memory, **more)  # type: ignore[arg-type]
+    return Entry(number, user or f"user{number}", 1000, "", "job", devices, memory, **more)  # type: ignore[arg-type]
 
 
 def decide(entries: list[Entry], number: int, free: dict[str, int] | int = 10, **more: int) -> Turn:

@@ -1,0 +1,114 @@
+"""Jobs that need a device: one at a time on each, in order, shared between managers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.jobs.conftest import Desk
+from tests.jobs.test_manager import wait_for_file
+
+NewDesk = Callable[..., Desk]
+
+
+def test_one_job_per_device_and_the_reason_is_shown(new_desk: NewDesk, tmp_path: Path) -> None:
+    """Two devices run two jobs; the third one says what it waits for, and runs when it can."""
+    desk = new_desk(devices=("cpu-0", "cpu-1"))
+    ends = [tmp_path / f"end{n}" for n in range(3)]
+    jobs = [
+        desk.submit("until", kind="leased", journal=f"{end}.journal", end=str(end)) for end in ends
+    ]
+    for job in jobs[:2]:
+        desk.until(job.id, "running")
+    held = {desk.manager.view(desk.manager.get(job.id))["device"] for job in jobs[:2]}
+    assert held == {"cpu-0", "cpu-1"}
+    while not (waiting := desk.manager.get(jobs[2].id)).message:
+        desk.manager.wait(jobs[2].id, 0.1)
+    assert waiting.state == "queued"
+    assert waiting.message.startswith("Waiting for cpu-0, which ")
+    assert desk.manager.view(waiting)["queue_position"] == 0
+    shown = desk.manager.leases()
+    assert [(lease["device"], lease["job"]) for lease in shown if lease["device"]] == [
+        (desk.manager.get(job.id).device, job.id) for job in jobs[:2]
+    ]
+    assert [lease["job"] for lease in shown if not lease["device"]] == [jobs[2].id]
+    ends[1].touch()
+    desk.until(jobs[2].id, "running")
+    ends[0].touch()
+    ends[2].touch()
+    for job in jobs:
+        desk.until(job.id, "done")
+    assert desk.manager.leases() == []
+
+
+def test_a_killed_holder_frees_its_device(new_desk: NewDesk, tmp_path: Path) -> None:
+    """Kill -9 of the worker, and of nobody else, lets the next job run."""
+    desk = new_desk()
+    pid_file, end = tmp_path / "pids", tmp_path / "end"
+    holder = desk.submit("c_call", kind="leased", pid_file=str(pid_file))
+    following = desk.submit("who", kind="leased")
+    worker, _ = map(int, wait_for_file(pid_file).split())
+    end.touch()
+    os.kill(worker, signal.SIGKILL)
+    desk.until(holder.id, "failed")
+    assert desk.result(following.id)["device"] == "cpu"
+
+
+def test_priority_takes_the_older_ticket(new_desk: NewDesk, tmp_path: Path) -> None:
+    """Of one's own jobs the more urgent one runs first, whichever came first."""
+    desk = new_desk()
+    end = tmp_path / "end"
+    desk.submit("until", kind="leased", journal=str(tmp_path / "j"), end=str(end))
+    usual = desk.submit("who", kind="leased")
+    while not desk.manager.get(usual.id).message:
+        desk.manager.wait(usual.id, 0.1)
+    urgent = desk.submit("who", kind="leased", priority=5)
+    assert desk.manager.queue_position(desk.manager.get(usual.id)) == 1
+    end.touch()
+    desk.result(usual.id)
+    assert [done for done, _ in desk.finished[1:]] == [urgent.id, usual.id]
+
+
+def test_a_long_job_yields_and_goes_on(new_desk: NewDesk, tmp_path: Path) -> None:
+    """After its time a job gives the device to another user's, and goes on where it was."""
+    leases = tmp_path / "node"
+    leases.mkdir()
+    desk = new_desk(lease_dir=leases, max_hold_s=0.2)
+    other = new_desk(lease_dir=leases)
+    journal, end = tmp_path / "journal", tmp_path / "end"
+    long = desk.submit("until", kind="leased", journal=str(journal), end=str(end))
+    wait_for_file(journal)
+    short = other.submit("who", kind="leased")
+    assert other.result(short.id)["device"] == "cpu"
+    end.touch()
+    assert desk.result(long.id)["done"] == len(journal.read_text())
+    assert desk.manager.get(long.id).attempt == 2
+    assert desk.failed == []
+
+
+def test_a_job_that_fits_on_no_device(new_desk: NewDesk) -> None:
+    """What can never run is told so at once."""
+    desk = new_desk()
+    job = desk.submit("who", kind="leased", memory=10**15)
+    error = desk.until(job.id, "failed").error
+    assert error is not None
+    assert error["code"] == "out_of_memory"
+    assert "1100000.3 GB" in error["message"]
+    assert "smaller format" in error["hint"]
+
+
+def test_cancel_while_waiting_leaves_the_line(new_desk: NewDesk, tmp_path: Path) -> None:
+    """A job that waits for a device is cancelled at once, and its ticket is gone."""
+    desk = new_desk()
+    end = tmp_path / "end"
+    holder = desk.submit("until", kind="leased", journal=str(tmp_path / "j"), end=str(end))
+    waiting = desk.submit("who", kind="leased")
+    while not desk.manager.get(waiting.id).message:
+        desk.manager.wait(waiting.id, 0.1)
+    desk.manager.cancel(waiting.id)
+    desk.until(waiting.id, "cancelled")
+    end.touch()
+    desk.until(holder.id, "done")
+    assert desk.manager.leases() == []
