@@ -5,6 +5,7 @@ import type {
   Architecture,
   Dataset,
   DatasetRequest,
+  DeletedMany,
   Estimate,
   Extraction,
   ExtractionRequest,
@@ -13,12 +14,14 @@ import type {
   Job,
   Manifest,
   Model,
+  ModelDependents,
   ModelRequest,
   Projection,
   Ranking,
   SamplePage,
   SampleValues,
   System,
+  TokenizerFacts,
   TokensQuery,
   ValueQuery
 } from './types';
@@ -236,12 +239,16 @@ export class Api {
   }
 
   /** One repository before anything is downloaded. */
-  hubRepository<T>(kind: HubKind, name: string, token?: string, signal?: AbortSignal): Promise<T> {
+  hubRepository<T>(
+    kind: HubKind,
+    name: string,
+    token?: string,
+    signal?: AbortSignal,
+    query?: Query
+  ): Promise<T> {
     const path = name.split('/').map(encodeURIComponent).join('/');
-    return this.request('GET', `hub/${kind}/${path}`, {
-      headers: { 'X-Hub-Token': token },
-      signal
-    });
+    const headers = { 'X-Hub-Token': token };
+    return this.request('GET', `hub/${kind}/${path}`, { query, headers, signal });
   }
 
   samples(
@@ -311,6 +318,36 @@ export class Api {
   log(job: string, signal?: AbortSignal): Promise<{ text: string; truncated: boolean }> {
     const query = { tail: 400 };
     return this.request('GET', `jobs/${encodeURIComponent(job)}/log`, { query, signal });
+  }
+
+  async renameModel(id: string, name: string): Promise<Model> {
+    return this.request('PATCH', `models/${encodeURIComponent(id)}`, { body: { name } });
+  }
+
+  async variants(id: string, signal?: AbortSignal): Promise<Model[]> {
+    const path = `models/${encodeURIComponent(id)}/variants`;
+    return (await this.request<{ variants: Model[] }>('GET', path, { signal })).variants;
+  }
+
+  makeVariant(
+    id: string,
+    format: string,
+    fallback: boolean
+  ): Promise<{ model: Model; job: Job | null }> {
+    const path = `models/${encodeURIComponent(id)}/variants`;
+    return this.request('POST', path, { body: { format, fallback }, starts: true });
+  }
+
+  modelDependents(id: string, signal?: AbortSignal): Promise<ModelDependents> {
+    return this.request('GET', `models/${encodeURIComponent(id)}/dependents`, { signal });
+  }
+
+  tokenizer(id: string, signal?: AbortSignal): Promise<TokenizerFacts> {
+    return this.request('GET', `models/${encodeURIComponent(id)}/tokenizer`, { signal });
+  }
+
+  removeModels(ids: string[]): Promise<DeletedMany> {
+    return this.request('POST', 'models/delete', { body: { ids } });
   }
 
   remove(

@@ -5,9 +5,13 @@
 
 import { activationTexts } from './activations/texts';
 import { monitorTexts } from './monitor/texts';
+import { architectureTexts } from './architecture/texts';
+import { modelTexts } from './models/texts';
 import { uiTexts } from './ui/texts';
 
 const english = {
+  ...architectureTexts,
+  ...modelTexts,
   ...uiTexts,
   ...activationTexts,
   ...monitorTexts,
@@ -143,16 +147,6 @@ const english = {
   'samples.none': 'No text matches.',
   'samples.empty': 'This split has no rows.',
   'samples.blank': 'empty text',
-
-  'models.title': 'Models',
-  'models.add': 'Add model',
-  'models.addSample': 'Add sample model',
-  'models.empty': 'No models yet',
-  'models.empty.text':
-    'The sample is a small language model trained on the sample stories. It runs on any machine.',
-  'models.path.hint': 'A folder made by save_pretrained, with safetensors weights.',
-  'models.repo.placeholder': 'EleutherAI/pythia-70m',
-  'models.delete': 'Delete {name}? Extractions made from it stay.',
 
   'architecture.title': 'Architecture',
   'architecture.pick': 'Choose a model',

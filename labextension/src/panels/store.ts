@@ -13,6 +13,7 @@ import type {
   Architecture,
   Dataset,
   DatasetRequest,
+  DeletedMany,
   Extraction,
   ExtractionRequest,
   Job,
@@ -216,6 +217,26 @@ export class Store {
     const answer = await this.api.remove(noun, id);
     this[noun].remove(id);
     return answer.freed_bytes ?? 0;
+  }
+
+  async renameModel(id: string, name: string): Promise<void> {
+    const asked = this.models.now;
+    this.models.absorb(await this.api.renameModel(id, name), asked);
+  }
+
+  /** Asks for a model in another format; what is there already is given back. */
+  async makeVariant(id: string, format: string, fallback: boolean): Promise<void> {
+    const [models, jobs] = [this.models.now, this.jobs.now];
+    const { model, job } = await this.api.makeVariant(id, format, fallback);
+    this.models.absorb(model, models);
+    this.jobs.absorb(job, jobs);
+  }
+
+  /** Deletes many; what is in use stays and is told. */
+  async removeModels(ids: string[]): Promise<DeletedMany> {
+    const answer = await this.api.removeModels(ids);
+    answer.deleted.forEach(id => this.models.remove(id));
+    return answer;
   }
 
   /** A ready model's architecture, read once. */

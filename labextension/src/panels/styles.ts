@@ -3,9 +3,10 @@
 import activations from './activations/activations.css';
 import monitor from './monitor/monitor.css';
 import css from './panels.css';
+import models from './models/models.css';
 import shared from './ui/shared.css';
 
-const SHEETS = [css, shared, activations, monitor];
+const SHEETS = [css, shared, activations, models, monitor];
 
 const MARK = 'data-jp-mistudio-style';
 

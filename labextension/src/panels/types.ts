@@ -62,6 +62,41 @@ export interface Model {
   created_at: string;
   updated_at: string;
   job_id: string | null;
+  /** The model whose files a variant shares. */
+  parent_id?: string | null;
+  /** What was asked for; differs from `format` after a fall-back. */
+  requested_format?: string | null;
+  fallback_reason?: string | null;
+  measured?: Measured | null;
+}
+
+/** What was measured when a format was made, on this machine. */
+export interface Measured {
+  size_bytes?: number | null;
+  memory_bytes?: number | null;
+  tokens_per_second?: number | null;
+  device?: string | null;
+  /** Of the residual stream after the last layer, against the reference format. */
+  relative_error?: number | null;
+  relative_error_by_layer?: number[] | null;
+}
+
+/** What deleting a model would touch. */
+export interface ModelDependents {
+  extractions: { id: string; name: string; bytes?: number | null }[];
+  tokenizations: number;
+  variants: { id: string; name: string }[];
+  frees_bytes: number;
+  in_use: string | null;
+}
+
+export interface TokenizerFacts {
+  class: string;
+  vocab_size: number | null;
+  model_max_length: number | null;
+  special_tokens: { id: number; text: string; role: string | null }[];
+  chat_template: string | null;
+  fast: boolean;
 }
 
 export interface TreeNode {
@@ -108,6 +143,19 @@ export interface Architecture {
   size_bytes?: number | null;
   dtype?: string | null;
   experts?: Record<string, unknown> | null;
+  active_params?: number | null;
+  sliding_window?: number | null;
+  /** How a block is built, as tracing found it. */
+  block?: {
+    form?: 'serial' | 'parallel' | 'single' | 'opaque';
+    norm?: 'pre' | 'sandwich' | 'branch' | 'stream' | 'none';
+    shared_norm?: boolean;
+    mixer?: string | null;
+  } | null;
+  /** What each layer is, where they differ. */
+  layer_kinds?: string[] | null;
+  /** What can be extracted, in a sentence. */
+  extractable?: string | null;
   tree?: TreeNode[];
   hooks: HookPoint[];
   unavailable: { short: string; reason: string }[];
@@ -312,6 +360,7 @@ export interface System {
   disk?: { path: string; total: number; free: number; used_by_mistudio?: number } | null;
   memory?: { total: number; available: number } | null;
   sample?: { dataset: string; model: string } | null;
+  capabilities?: { gpu?: boolean; remote_code?: boolean } | null;
 }
 
 export interface Sample {
@@ -350,6 +399,14 @@ export interface ModelRequest {
   format?: string;
   name?: string;
   token?: string;
+  trust_remote_code?: boolean;
+}
+
+/** What became of deleting several records. */
+export interface DeletedMany {
+  deleted: string[];
+  failed: { id: string; code: string; message: string }[];
+  freed_bytes: number;
 }
 
 export interface ExtractionRequest {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { flattenConfig } from '../architecture/ConfigTable';
+import { flattenConfig } from '../architecture/config';
 import { bytes, compact, duration, integer, percent, quantity, shape } from '../lib/format';
 import {
   axesOf,

@@ -1,5 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import { usePanel } from '../context';
+import { Tokenizer } from '../models/Tokenizer';
+import { Variants } from '../models/Variants';
 import { quantity } from '../lib/format';
 import { contract, expand } from '../lib/hooks';
 import { asChoice } from '../lib/selection';
@@ -11,9 +13,10 @@ import { ErrorNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import { Icon } from '../ui/Icon';
 import { Disclosure, Section } from '../ui/Section';
-import { ConfigTable } from './ConfigTable';
+import { ConfigTree } from './ConfigTree';
 import { architectureFacts } from './facts';
 import { HookChooser } from './HookChooser';
+import { HookList } from './HookList';
 import { LayerTree } from './LayerTree';
 
 interface Props {
@@ -59,6 +62,7 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
   const total = architecture.hooks.length;
   return (
     <>
+      {architecture.extractable && <p>{architecture.extractable}</p>}
       <Facts facts={architectureFacts(architecture)} label={t('architecture.title')} />
       <Section
         title={t('architecture.hooks')}
@@ -77,6 +81,9 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
           onChange={names => host.select({ ...selection, model: model.id, ...contract(names) })}
         />
       </Section>
+      <Disclosure title={t('points.title')}>
+        <HookList architecture={architecture} />
+      </Disclosure>
       {architecture.tree && architecture.tree.length > 0 && (
         <Disclosure title={t('architecture.tree')} open>
           <LayerTree nodes={architecture.tree} />
@@ -111,9 +118,15 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
           title={t('architecture.config')}
           aside={String(Object.keys(architecture.config).length)}
         >
-          <ConfigTable config={architecture.config} />
+          <ConfigTree config={architecture.config} />
         </Disclosure>
       )}
+      <Disclosure title={t('tokenizer.title')}>
+        <Tokenizer model={model} />
+      </Disclosure>
+      <Disclosure title={t('variants.title')}>
+        <Variants model={model} />
+      </Disclosure>
     </>
   );
 }

@@ -1,135 +1,206 @@
+import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { globalName, pressed } from '../lib/grid';
 import type { Offer } from '../lib/grid';
+import { isGlobalPoint } from '../lib/hooks';
 import type { BlockPoint, GlobalPoint } from '../lib/hooks';
-import { t } from '../messages';
+import { t, tData } from '../messages';
+import type { Architecture } from '../types';
+import { blockForm } from './block';
+import type { BlockForm } from './block';
+import { layoutOf, STREAM, WIDTH } from './layout';
+import type { Layout, Part } from './layout';
 
 interface Props {
+  architecture: Architecture;
   offer: Offer;
-  parallel: boolean;
-  experts: boolean;
   chosen: ReadonlySet<string>;
   onPoint: (point: BlockPoint) => void;
   onGlobal: (name: string) => void;
+  /** The kind of layer to draw, where not all are alike. */
+  kind?: string | null;
 }
 
-/** Centres of the hook points, in em; the flow goes down, branches to the right. */
-const STREAM = 4.4;
-const BRANCH = 16.4;
-const JOIN = 10.6;
-const AT: Record<BlockPoint | GlobalPoint, [x: number, y: number]> = {
-  embed: [STREAM, 1.1],
-  resid_pre: [STREAM, 4.5],
-  z: [BRANCH, 8.9],
-  attn_out: [JOIN, 10.9],
-  resid_mid: [STREAM, 13.1],
-  mlp_post: [BRANCH, 17.5],
-  mlp_out: [JOIN, 19.5],
-  resid_post: [STREAM, 21.7],
-  ln_final: [STREAM, 25.1]
-};
-const WIDTH = 22;
-const HEIGHT = 26.2;
-const ATTENTION = 6.7;
-const MLP = 15.3;
-
 /** One block as a picture: the residual stream, what reads from it and what adds to it. */
-export function BlockDiagram(props: Props) {
-  const { offer, parallel, chosen } = props;
-  const branch = (from: number, box: number, join: number): string =>
-    `M${STREAM} ${from}H${BRANCH}V${box - 1}M${BRANCH} ${box + 1}V${join}H${STREAM + 0.55}`;
-  const aside = `M${BRANCH} 4.5H21.4V13.1H${BRANCH}V${MLP - 1}M${BRANCH} ${MLP + 1}V19.5H${STREAM + 0.55}`;
+export function BlockDiagram({ architecture, offer, chosen, onPoint, onGlobal, kind }: Props) {
+  const form = useMemo(() => blockForm(architecture), [architecture]);
+  const layout = useMemo(() => layoutOf(form), [form]);
+  const points = Object.keys(layout.points) as (BlockPoint | GlobalPoint)[];
   return (
-    <div class="jp-mistudio-diagram" role="group" aria-label={t('hooks.diagram')}>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true" focusable="false">
-        <rect class="jp-mistudio-block" x="0.3" y="2.8" width="21.4" height="20.6" rx="0.5" />
-        <path class="jp-mistudio-stream" d={`M${STREAM} 1.1V25.1`} />
-        <path class="jp-mistudio-branch" d={branch(4.5, ATTENTION, 10.9)} />
-        <path class="jp-mistudio-branch" d={parallel ? aside : branch(13.1, MLP, 19.5)} />
-        {[10.9, 19.5].map(y => (
-          <g key={y} class="jp-mistudio-sum">
-            <circle cx={STREAM} cy={y} r="0.6" />
-            <path d={`M${STREAM - 0.35} ${y}h.7M${STREAM} ${y - 0.35}v.7`} />
-          </g>
-        ))}
-        <path class="jp-mistudio-arrow" d={`M${BRANCH - 0.35} 5.2l.35 .5 .35 -.5`} />
-        <path class="jp-mistudio-arrow" d={`M${BRANCH - 0.35} 13.8l.35 .5 .35 -.5`} />
-        <path class="jp-mistudio-arrow" d={`M${STREAM + 1.05} 10.55l-.5 .35 .5 .35`} />
-        <path class="jp-mistudio-arrow" d={`M${STREAM + 1.05} 19.15l-.5 .35 .5 .35`} />
-      </svg>
-      <span class="jp-mistudio-blocknote" style={{ left: '21.2em', top: '22.4em' }}>
+    <div
+      class="jp-mistudio-diagram"
+      role="group"
+      aria-label={t('hooks.diagram')}
+      style={{ height: `${layout.height}em` }}
+    >
+      <Lines layout={layout} stacked={form.experts !== null} />
+      <span
+        class="jp-mistudio-blocknote"
+        style={{ left: '21.2em', top: `${layout.frame[1] - 0.9}em` }}
+      >
         {t('hooks.block', { n: offer.nLayers })}
       </span>
-      <span class="jp-mistudio-part" style={{ left: `${BRANCH}em`, top: `${ATTENTION}em` }}>
-        {t('hooks.attention')}
-      </span>
-      <span class="jp-mistudio-part" style={{ left: `${BRANCH}em`, top: `${MLP}em` }}>
-        {t(props.experts ? 'hooks.experts' : 'hooks.mlp')}
-      </span>
-      {offer.globals.includes('embed') && <GlobalToggle point="embed" {...props} />}
-      {(Object.keys(AT) as (BlockPoint | GlobalPoint)[])
-        .filter((point): point is BlockPoint => point !== 'embed' && point !== 'ln_final')
-        .map(point =>
-          offer.points.includes(point) ? (
+      {layout.parts.map(part => (
+        <Box key={`${part.x} ${part.y}`} part={part}>
+          {partText(part, form, architecture, kind ?? null)}
+        </Box>
+      ))}
+      {points.map(point => {
+        const place = layout.points[point] ?? [0, 0];
+        if (isGlobalPoint(point)) {
+          const name = globalName(point);
+          return offer.globals.includes(point) ? (
             <Toggle
               key={point}
               point={point}
-              text={point}
-              state={pressed(chosen, point, offer)}
-              onClick={() => props.onPoint(point)}
+              place={place}
+              state={chosen.has(name)}
+              onClick={() => onGlobal(name)}
             />
-          ) : (
-            <span
-              key={point}
-              class="jp-mistudio-hook jp-mistudio-mod-missing"
-              style={place(point)}
-              title={offer.reasons.get(point)}
-              aria-hidden="true"
-            >
-              {point}
-            </span>
-          )
-        )}
-      {offer.globals.includes('ln_final') && <GlobalToggle point="ln_final" {...props} />}
+          ) : null;
+        }
+        return offer.points.includes(point) ? (
+          <Toggle
+            key={point}
+            point={point}
+            place={place}
+            state={pressed(chosen, point, offer)}
+            onClick={() => onPoint(point)}
+          />
+        ) : (
+          <span
+            key={point}
+            class="jp-mistudio-hook jp-mistudio-mod-missing"
+            style={at(place)}
+            title={offer.reasons.get(point)}
+            aria-hidden="true"
+          >
+            {point}
+          </span>
+        );
+      })}
     </div>
   );
 }
 
-function place(point: BlockPoint | GlobalPoint): { left: string; top: string } {
-  const [x, y] = AT[point];
+function Lines({ layout, stacked }: { layout: Layout; stacked: boolean }) {
+  const [top, bottom] = layout.frame;
+  const mlp = layout.parts.find(part => part.kind === 'mlp');
+  return (
+    <svg viewBox={`0 0 ${WIDTH} ${layout.height}`} aria-hidden="true" focusable="false">
+      <rect
+        class="jp-mistudio-block"
+        x="0.3"
+        y={top}
+        width={WIDTH - 0.6}
+        height={bottom - top}
+        rx="0.5"
+      />
+      {layout.branches.map(path => (
+        <path key={path} class="jp-mistudio-branch" d={path} />
+      ))}
+      <path class="jp-mistudio-stream" d={`M${STREAM} ${layout.stream[0]}V${layout.stream[1]}`} />
+      {layout.sums.map(y => (
+        <g key={y} class="jp-mistudio-sum">
+          <circle cx={STREAM} cy={y} r="0.6" />
+          <path d={`M${STREAM - 0.35} ${y}h.7M${STREAM} ${y - 0.35}v.7`} />
+          <path class="jp-mistudio-arrow" d={`M${STREAM + 1.1} ${y - 0.35}l-.5 .35 .5 .35`} />
+        </g>
+      ))}
+      {layout.arrowsDown.map(([x, y]) => (
+        <path
+          key={`${x} ${y}`}
+          class="jp-mistudio-arrow"
+          d={`M${x - 0.35} ${y - 0.5}l.35 .45 .35 -.45`}
+        />
+      ))}
+      {stacked &&
+        mlp &&
+        [0.6, 0.3].map(shift => (
+          <rect
+            key={shift}
+            class="jp-mistudio-stack"
+            x={mlp.x - mlp.w / 2 + shift}
+            y={mlp.y - mlp.h / 2 - shift}
+            width={mlp.w}
+            height={mlp.h}
+            rx="0.2"
+          />
+        ))}
+    </svg>
+  );
+}
+
+interface Text {
+  title: string;
+  detail: string;
+}
+
+/** What is written into a box of the drawing. */
+export function partText(part: Part, form: BlockForm, a: Architecture, kind: string | null): Text {
+  if (part.kind === 'norm') {
+    return { title: a.norm ?? t('hooks.norm'), detail: '' };
+  }
+  if (part.kind === 'mlp') {
+    const { experts } = form;
+    if (experts) {
+      const { active, count } = experts;
+      return {
+        title: t('hooks.experts'),
+        detail: active ? t('hooks.experts.active', { active, count }) : String(count)
+      };
+    }
+    return { title: t('hooks.mlp'), detail: a.d_mlp ? String(a.d_mlp) : '' };
+  }
+  const mixer = kind ?? form.mixer ?? 'mixer';
+  if (!mixer.includes('attention')) {
+    return { title: tData('mixer', mixer), detail: '' };
+  }
+  const heads = a.n_heads && a.n_kv_heads ? `${a.n_heads}/${a.n_kv_heads}` : (a.n_heads ?? '');
+  const plain = kind === null || kind === 'full attention';
+  return {
+    title: plain ? t('hooks.attention') : tData('mixer', mixer),
+    detail: [a.attention, heads].filter(Boolean).join(' ')
+  };
+}
+
+function at([x, y]: readonly [number, number]): { left: string; top: string } {
   return { left: `${x}em`, top: `${y}em` };
+}
+
+function Box({ part, children }: { part: Part; children: Text }) {
+  return (
+    <span
+      class={`jp-mistudio-part jp-mistudio-mod-${part.kind}`}
+      style={{ ...at([part.x, part.y]), width: `${part.w}em`, height: `${part.h}em` }}
+    >
+      <span>{children.title}</span>
+      {children.detail && <span class="jp-mistudio-part-detail">{children.detail}</span>}
+    </span>
+  );
 }
 
 interface ToggleProps {
   point: BlockPoint | GlobalPoint;
-  text: string;
+  place: readonly [number, number];
   state: boolean | 'mixed';
   onClick: () => void;
+  children?: ComponentChildren;
 }
 
-function Toggle({ point, text, state, onClick }: ToggleProps) {
+function Toggle({ point, place, state, onClick }: ToggleProps) {
   return (
     <button
       type="button"
       class="jp-mistudio-hook"
-      style={place(point)}
+      style={at(place)}
       aria-pressed={state}
+      title={tData('point', point)}
       data-testid={`mistudio-point-${point}`}
       onClick={onClick}
     >
       <span class="jp-mistudio-dot" aria-hidden="true" />
-      {text}
+      {point}
     </button>
-  );
-}
-
-function GlobalToggle(props: Props & { point: GlobalPoint }) {
-  const name = globalName(props.point);
-  return (
-    <Toggle
-      point={props.point}
-      text={props.point}
-      state={props.chosen.has(name)}
-      onClick={() => props.onGlobal(name)}
-    />
   );
 }

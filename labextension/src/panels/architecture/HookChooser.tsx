@@ -5,7 +5,8 @@ import { formatLayers, parseLayers, range } from '../lib/layers';
 import { t } from '../messages';
 import type { Architecture } from '../types';
 import { Button } from '../ui/Button';
-import { TextField } from '../ui/Field';
+import { SelectField, TextField } from '../ui/Field';
+import { layersByKind } from './block';
 import { BlockDiagram } from './BlockDiagram';
 import { HookGrid } from './HookGrid';
 
@@ -30,17 +31,33 @@ export function HookChooser({ architecture, chosen, onChange, error }: Props) {
   }
   const apply = (layers: number[]): void => onChange(setLayers(set, layers, offer, memory.current));
   const n = offer.nLayers;
+  const kinds = useMemo(() => layersByKind(architecture.layer_kinds), [architecture]);
+  const [picked, setKind] = useState('');
+  const kind = kinds.has(picked) ? picked : ([...kinds.keys()][0] ?? null);
 
   return (
     <div class="jp-mistudio-hooks">
-      <BlockDiagram
-        offer={offer}
-        parallel={Boolean(architecture.parallel)}
-        experts={Boolean(architecture.experts)}
-        chosen={set}
-        onPoint={point => onChange(togglePoint(set, point, offer, memory.current))}
-        onGlobal={name => onChange(toggleName(set, name, offer))}
-      />
+      <div>
+        <BlockDiagram
+          architecture={architecture}
+          offer={offer}
+          chosen={set}
+          kind={kind}
+          onPoint={point => onChange(togglePoint(set, point, offer, memory.current))}
+          onGlobal={name => onChange(toggleName(set, name, offer))}
+        />
+        {kinds.size > 0 && (
+          <SelectField
+            label={t('hooks.kinds')}
+            value={kind ?? ''}
+            options={[...kinds].map(([value, layers]) => ({
+              value,
+              label: t('hooks.kinds.layers', { kind: value, layers: formatLayers(layers, n) })
+            }))}
+            onChange={setKind}
+          />
+        )}
+      </div>
       <div class="jp-mistudio-hooks-layers">
         <LayersField layers={axes.layers} n={n} onLayers={apply} error={error} />
         <div class="jp-mistudio-actions" role="group" aria-label={t('hooks.presets')}>

@@ -2,6 +2,8 @@ import { bytes, compact, integer } from '../lib/format';
 import { t } from '../messages';
 import type { Architecture } from '../types';
 import type { Fact } from '../ui/Facts';
+import { blockForm } from './block';
+import type { BlockForm } from './block';
 
 /** The structure in numbers; what is unknown or does not apply is left out. */
 export function architectureFacts(a: Architecture): Fact[] {
@@ -9,6 +11,7 @@ export function architectureFacts(a: Architecture): Fact[] {
     value === null || value === undefined
       ? null
       : t(value ? 'architecture.yes' : 'architecture.no');
+  const form = blockForm(a);
   const heads =
     a.n_heads && a.n_kv_heads && a.n_kv_heads !== a.n_heads
       ? t('fact.heads.grouped', { heads: a.n_heads, kv: a.n_kv_heads })
@@ -24,7 +27,11 @@ export function architectureFacts(a: Architecture): Fact[] {
     [t('fact.heads'), heads],
     [t('fact.head_dim'), a.head_dim],
     [t('fact.attention'), a.attention],
-    [t('fact.parallel'), a.parallel ? yesNo(true) : null],
+    [t('fact.window'), a.sliding_window ? integer(a.sliding_window) : null],
+    [t('fact.experts'), form.experts ? expertsText(form.experts) : null],
+    [t('fact.active'), a.active_params ? compact(a.active_params) : null],
+    [t('fact.block'), t(`block.${form.shape}`)],
+    [t('fact.norms'), t(`norms.${form.norm}`)],
     [t('fact.vocab'), a.vocab_size ? integer(a.vocab_size) : null],
     [t('fact.context'), a.context ? integer(a.context) : null],
     [t('fact.positional'), a.positional],
@@ -37,4 +44,8 @@ export function architectureFacts(a: Architecture): Fact[] {
   return all
     .filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([label, value]): Fact => [label, String(value)]);
+}
+
+function expertsText({ active, count }: NonNullable<BlockForm['experts']>): string {
+  return active === null ? String(count) : t('fact.experts.value', { active, count });
 }

@@ -2,60 +2,136 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import type { Model, ModelRequest } from '../types';
-import { SelectField } from '../ui/Field';
-import { OptionalText, SourceForm, useSourceForm } from '../ui/SourceForm';
+import { Button } from '../ui/Button';
+import { ErrorNote } from '../ui/ErrorNote';
+import { SelectField, TextField } from '../ui/Field';
+import { HubSearch } from '../ui/HubSearch';
+import { useAction } from '../ui/hooks';
+import { Disclosure } from '../ui/Section';
 import { FORMATS } from './formats';
+import { FoundHere } from './FoundHere';
+import { HubCard } from './HubCard';
 
-const KEYS = {
-  hub: ['repo_id', 'revision', 'name', 'token'],
-  path: ['path', 'name']
-} as const;
+type From = 'hub' | 'path' | 'here';
 
 interface Props {
   onAdded: (model: Model) => void;
   onClose: () => void;
 }
 
-/** The form that registers a model from the Hub or from the server's disk. */
+/** Registers a model: from the Hub, from a folder, or one that is on this machine already. */
 export function AddModel({ onAdded, onClose }: Props) {
   const { store } = usePanel();
-  const [format, setFormat] = useState('fp32');
-  const form = useSourceForm(KEYS, async (source, values) => {
-    const body: ModelRequest = { source, format, ...values };
-    onAdded(await store.addModel(body));
-  });
-  const hub = form.source === 'hub';
+  const [from, setFrom] = useState<From>('hub');
+  const add = async (request: ModelRequest): Promise<void> =>
+    onAdded(await store.addModel(request));
   return (
-    <SourceForm
-      form={form}
-      title={t('models.add')}
-      repoPlaceholder={t('models.repo.placeholder')}
-      pathHint={t('models.path.hint')}
-      onClose={onClose}
-      fields={['format', ...KEYS[form.source]]}
-      more={
-        <>
-          {hub && <OptionalText form={form} name="revision" label="field.revision" />}
-          {hub && (
-            <OptionalText
-              form={form}
-              name="token"
-              label="field.token"
-              hint="field.token.hint"
-              secret
-            />
-          )}
-          <OptionalText form={form} name="name" label="field.name" />
-        </>
-      }
-    >
+    <div class="jp-mistudio-form jp-mistudio-card" role="group" aria-label={t('models.add')}>
+      <SelectField
+        label={t('source.label')}
+        value={from}
+        options={(['hub', 'path', 'here'] as const).map(value => ({
+          value,
+          label: t(`models.from.${value}`)
+        }))}
+        onChange={value => setFrom(value as From)}
+      />
+      {from === 'hub' && <FromHub onAdd={add} />}
+      {from === 'path' && <FromFolder onAdd={add} />}
+      {from === 'here' && <FoundHere onAdd={add} />}
+      <div class="jp-mistudio-actions">
+        <Button onClick={onClose}>{t('action.close')}</Button>
+      </div>
+    </div>
+  );
+}
+
+interface FromProps {
+  onAdd: (request: ModelRequest) => Promise<void>;
+}
+
+function FromHub({ onAdd }: FromProps) {
+  const [typed, setTyped] = useState('');
+  const [repo, setRepo] = useState<string | null>(null);
+  const [token, setToken] = useState('');
+  const [revision, setRevision] = useState('');
+  return (
+    <>
+      <HubSearch kind="models" value={typed} onChange={setTyped} onPick={setRepo} token={token} />
+      <Disclosure title={t('field.more')}>
+        <div class="jp-mistudio-fields">
+          <TextField label={t('field.revision')} optional value={revision} onChange={setRevision} />
+          <TextField
+            label={t('field.token')}
+            hint={t('field.token.hint')}
+            optional
+            type="password"
+            value={token}
+            onChange={setToken}
+          />
+        </div>
+      </Disclosure>
+      {repo && (
+        <HubCard
+          repo={repo}
+          revision={revision.trim()}
+          token={token}
+          onToken={setToken}
+          onAdd={onAdd}
+        />
+      )}
+    </>
+  );
+}
+
+function FromFolder({ onAdd }: FromProps) {
+  const [path, setPath] = useState('');
+  const [name, setName] = useState('');
+  const [format, setFormat] = useState('fp32');
+  const add = useAction(() =>
+    onAdd({
+      source: 'path',
+      path: path.trim(),
+      format,
+      ...(name.trim() ? { name: name.trim() } : {})
+    })
+  );
+  const submit = (): void => void add.run();
+  const errorAt = (field: string): string | null =>
+    add.error?.field === field
+      ? [add.error.message, add.error.hint].filter(Boolean).join(' ')
+      : null;
+  const elsewhere = add.error && !['path', 'name', 'format'].includes(add.error.field ?? '');
+  return (
+    <>
+      <TextField
+        label={t('field.path')}
+        hint={t('models.path.hint')}
+        value={path}
+        onChange={setPath}
+        onEnter={submit}
+        error={errorAt('path')}
+      />
       <SelectField
         label={t('field.format')}
         value={format}
         options={FORMATS}
         onChange={setFormat}
-        error={form.errorAt('format')}
+        error={errorAt('format')}
       />
-    </SourceForm>
+      <TextField
+        label={t('field.name')}
+        optional
+        value={name}
+        onChange={setName}
+        error={errorAt('name')}
+      />
+      {elsewhere && add.error && <ErrorNote error={add.error} onDismiss={add.clear} />}
+      <div class="jp-mistudio-actions">
+        <Button kind="primary" busy={add.busy} disabled={path.trim() === ''} onClick={submit}>
+          {t('action.add')}
+        </Button>
+      </div>
+    </>
   );
 }

@@ -10,7 +10,15 @@ import { RecordList } from '../ui/RecordList';
 import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
 import { AddModel } from './AddModel';
+import { BulkActions } from './BulkActions';
+import { CompareView } from './CompareView';
+import { DeleteQuestion } from './DeleteQuestion';
+import { Filters } from './Filters';
+import { NO_FILTER, shown } from './list';
 import { SampleModelButton } from './SampleButton';
+
+/** With fewer models a filter would only be in the way. */
+const FILTER_FROM = 4;
 
 export function modelMeta(model: Model): string {
   const facts = [model.family ?? tData('source', model.source)];
@@ -27,41 +35,102 @@ export function modelMeta(model: Model): string {
   return facts.join(' · ');
 }
 
-/** The list of models, or the one that is open. */
+/** The list of models, the one that is open, or two side by side. */
 export function ModelsPanel() {
   const { store, host } = usePanel();
-  const [adding, setAdding] = useState(false);
   const detail = useOpen(host, 'model', host.value('model_id'));
   const list = store.models.list.value;
-  const model = list.find(each => each.id === detail.wanted || each.name === detail.wanted);
+  const find = (wanted: unknown): Model | undefined =>
+    list.find(each => each.id === wanted || each.name === wanted);
+  const model = find(detail.wanted);
+  const other = find(host.selection.value['compare']);
+  if (model && other) {
+    return (
+      <CompareView
+        first={model}
+        second={other}
+        onChange={(first, second) => host.select({ model: first, compare: second })}
+        onBack={detail.back}
+      />
+    );
+  }
   if (model) {
     return <ArchitectureView model={model} onBack={detail.back} takesFocus={detail.takesFocus} />;
   }
+  return <ModelList models={list} open={detail.open} returned={detail.returned} />;
+}
+
+interface ListProps {
+  models: readonly Model[];
+  open: (id: string) => void;
+  returned: string | null;
+}
+
+function ModelList({ models, open, returned }: ListProps) {
+  const { store, host } = usePanel();
+  const [adding, setAdding] = useState(false);
+  const [filter, setFilter] = useState(NO_FILTER);
+  const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
+  const [said, setSaid] = useState('');
+  const visible = shown(models, filter);
+  const picked = models.filter(each => chosen?.has(each.id));
+  const toggle = (id: string): void => {
+    const next = new Set(chosen);
+    if (!next.delete(id)) {
+      next.add(id);
+    }
+    setChosen(next);
+  };
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-models">
       <div class="jp-mistudio-toolbar">
         <h2>{t('models.title')}</h2>
-        {list.length > 0 && <SampleModelButton />}
+        {models.length > 0 && <SampleModelButton />}
+        {models.length > 1 && (
+          <Button
+            pressed={chosen !== null}
+            onClick={() => setChosen(chosen === null ? new Set<string>() : null)}
+          >
+            {t(chosen === null ? 'many.select' : 'many.done')}
+          </Button>
+        )}
         <Button icon="add" expanded={adding} onClick={() => setAdding(!adding)}>
           {t('models.add')}
         </Button>
       </div>
       {adding && <AddModel onAdded={() => setAdding(false)} onClose={() => setAdding(false)} />}
       <TableState table={store.models}>
-        {list.length === 0 && !adding && (
+        {models.length === 0 && !adding && (
           <EmptyState title={t('models.empty')} text={t('models.empty.text')}>
             <SampleModelButton primary />
           </EmptyState>
         )}
+        {models.length >= FILTER_FROM && (
+          <Filters models={models} filter={filter} onChange={setFilter} n={visible.length} />
+        )}
+        {chosen !== null && (
+          <BulkActions
+            chosen={picked}
+            all={visible}
+            onChoose={ids => setChosen(new Set(ids))}
+            onCompare={(first, second) => host.select({ model: first.id, compare: second.id })}
+            onSaid={setSaid}
+          />
+        )}
+        <div class="jp-mistudio-hint" role="status">
+          {said || (models.length > 0 && visible.length === 0 ? t('filter.none') : '')}
+        </div>
         <RecordList
           noun="models"
-          records={list}
+          records={visible}
           label={t('models.title')}
           meta={modelMeta}
-          question={record => t('models.delete', { name: record.name })}
+          question={record => <DeleteQuestion models={[record]} />}
           canOpen={record => record.state === 'ready'}
-          onOpen={record => detail.open(record.id)}
-          returned={detail.returned}
+          onOpen={record => open(record.id)}
+          returned={returned}
+          pick={chosen === null ? undefined : { chosen, onToggle: toggle }}
+          onRename={(record, name) => store.renameModel(record.id, name)}
         />
       </TableState>
     </div>

@@ -1,10 +1,11 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../messages';
 import { Button } from './Button';
 import { useUid } from './hooks';
 
 interface Props {
-  question: string;
+  question: ComponentChildren;
   action: string;
   busy?: boolean;
   onConfirm: () => void;

@@ -12,6 +12,7 @@ import { Confirm } from './Confirm';
 import { ErrorNote } from './ErrorNote';
 import { useAction } from './hooks';
 import { Pill } from './Pill';
+import { Rename } from './Rename';
 
 interface Item {
   id: string;
@@ -26,7 +27,7 @@ interface Props<T extends Item> {
   records: readonly T[];
   label: string;
   meta: (record: T) => ComponentChildren;
-  question: (record: T) => string;
+  question: (record: T) => ComponentChildren;
   onOpen: (record: T) => void;
   /** Whether there is something to open, e.g. not while a dataset is still imported. */
   canOpen?: (record: T) => boolean;
@@ -34,6 +35,10 @@ interface Props<T extends Item> {
   actions?: (record: T) => ComponentChildren;
   /** The record whose row gets the focus when the list appears. */
   returned?: string | null;
+  /** Choosing several: a checkbox before each name. */
+  pick?: { chosen: ReadonlySet<string>; onToggle: (id: string) => void };
+  /** Gives a record another name; without it names stay. */
+  onRename?: (record: T, name: string) => Promise<void>;
 }
 
 /** Rows of records: name, state, facts, progress, error, and what can be done. */
@@ -57,6 +62,8 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
   const { record, noun } = props;
   const { store } = usePanel();
   const [asking, setAsking] = useState(false);
+  const [renaming, setRenaming] = useState(false);
+  const { pick, onRename } = props;
   const name = useRef<HTMLButtonElement>(null);
   useLayoutEffect(() => {
     if (props.returned === record.id) {
@@ -76,6 +83,14 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
   return (
     <li class="jp-mistudio-row" data-testid={`mistudio-row-${record.name}`}>
       <div class="jp-mistudio-row-head">
+        {pick && (
+          <input
+            type="checkbox"
+            aria-label={t('many.pick', { name: record.name })}
+            checked={pick.chosen.has(record.id)}
+            onChange={() => pick.onToggle(record.id)}
+          />
+        )}
         {canOpen ? (
           <button
             type="button"
@@ -91,6 +106,15 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
         )}
         <Pill state={stateOf(record, job)} />
         {props.actions?.(record)}
+        {onRename && (
+          <Button
+            kind="quiet"
+            icon="edit"
+            label={t('rename.named', { name: record.name })}
+            expanded={renaming}
+            onClick={() => setRenaming(!renaming)}
+          />
+        )}
         <Button
           kind="quiet"
           icon="trash"
@@ -99,6 +123,13 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
         />
       </div>
       <div class="jp-mistudio-row-meta">{props.meta(record)}</div>
+      {renaming && onRename && (
+        <Rename
+          name={record.name}
+          onRename={to => onRename(record, to)}
+          onClose={() => setRenaming(false)}
+        />
+      )}
       {job && active && <JobProgress job={job} label={record.name} />}
       {problem && <ErrorNote error={problem} />}
       {(active || !['ready', 'done'].includes(record.state)) && (

@@ -30,10 +30,24 @@ function flatten(items: TreeItem[], open: ReadonlySet<string>): Shown[] {
   return rows;
 }
 
+function withChildren(items: readonly TreeItem[]): string[] {
+  return items.flatMap(item =>
+    item.children.length > 0 ? [item.id, ...withChildren(item.children)] : []
+  );
+}
+
+interface Props {
+  items: TreeItem[];
+  label: string;
+  /** Begin with every branch open. */
+  allOpen?: boolean;
+}
+
 /** A tree by the ARIA pattern: one stop for Tab, arrows move, open and close. */
-export function Tree({ items, label }: { items: TreeItem[]; label: string }) {
+export function Tree({ items, label, allOpen = false }: Props) {
   const [open, setOpen] = useState<ReadonlySet<string>>(
-    () => new Set(items.length === 1 && items[0] ? [items[0].id] : [])
+    () =>
+      new Set(allOpen ? withChildren(items) : items.length === 1 ? items.map(each => each.id) : [])
   );
   const [focused, setFocused] = useState<string | null>(null);
   const root = useRef<HTMLDivElement>(null);
