@@ -16,4 +16,4 @@ class SpecHandler(StudioHandler):
     async def get(self) -> None:
         """Return the OpenAPI description."""
         self.set_header("Content-Type", "application/yaml")
-        await self.finish(SPEC.read_text())
+        await self.finish(await self.host.call(SPEC.read_text))
