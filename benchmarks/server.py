@@ -31,10 +31,11 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.servers import JupyterProcess
+
+ROOT = Path(__file__).resolve().parents[1]
 
 API = "mistudio/api/v1/"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from mistudio_ext.leases.memory import host_memory
 from mistudio_ext.services.gpus import gpus
 
 Json = dict[str, Any]
@@ -21,25 +22,35 @@ Json = dict[str, Any]
 Workers = dict[int, Json]
 
 
-def devices(workers: Workers | None = None) -> list[Json]:
+def devices(workers: Workers | None = None, leases: Iterable[Json] = ()) -> list[Json]:
     """Return the processor and the GPUs with their load and the processes on them.
 
     Parameters
     ----------
     workers
         Our own workers; other processes are named by their user and program.
+    leases
+        Who holds or waits for a device, as :meth:`JobManager.leases` tells it.
     """
     workers = workers or {}
     found = [cpu(workers), *gpus()]
+    by_uuid = {device["uuid"]: device for device in found}
+    names = {job["id"]: job for job in workers.values()}
+    for device in found:
+        device["leases"] = []
+    for lease in leases:
+        wanted = lease["device"] or next(iter(lease["devices"]), "cpu")
+        # Slots of the processor have names of their own.
+        by_uuid.get(wanted, found[0])["leases"].append(held(lease, names))
     for device in found:
         device["processes"] = [describe(entry, workers) for entry in device["processes"]]
-        device["holder"] = holder(device["processes"])
+        device["holder"] = holder(device)
     return found
 
 
 def cpu(workers: Iterable[int] = ()) -> Json:
     """Return the processor as a device; its processes are our workers."""
-    memory = psutil.virtual_memory()
+    memory = host_memory()
     return {
         "id": "cpu",
         "uuid": "cpu",
@@ -48,7 +59,7 @@ def cpu(workers: Iterable[int] = ()) -> Json:
         "kind": "cpu",
         "cores": cores(),
         "memory_total": memory.total,
-        "memory_used": memory.total - memory.available,
+        "memory_used": memory.total - memory.free,
         "utilization": psutil.cpu_percent() / 100.0,
         "temperature": None,
         "power_w": None,
@@ -81,13 +92,26 @@ def describe(process: Json, workers: Workers) -> Json:
     return {**process, "user": user, "program": program, "job": workers.get(pid)}
 
 
-def holder(processes: list[Json]) -> str | None:
-    """Return who uses a device in a few words: a job of ours, else a user."""
-    for process in processes:
+def held(lease: Json, names: dict[str, Json]) -> Json:
+    """Return ``{user, job, since, waiting, idle}``; of another user's job only the id is known."""
+    job = lease["job"]
+    return {
+        "user": lease["user"],
+        "job": names.get(job, {"id": job, "name": job}) if job else None,
+        "since": lease["since"],
+        "waiting": lease["device"] is None,
+        "idle": lease["idle"],
+    }
+
+
+def holder(device: Json) -> str | None:
+    """Return who uses a device in a few words: a job of ours, else users."""
+    for process in device["processes"]:
         if process["job"]:
             return str(process["job"]["name"])
-    users = sorted({str(p["user"]) for p in processes if p["user"]})
-    return ", ".join(users) or None
+    users = {str(process["user"]) for process in device["processes"] if process["user"]}
+    users |= {str(lease["user"]) for lease in device["leases"] if not lease["waiting"]}
+    return ", ".join(sorted(users)) or None
 
 
 def resident(pid: int) -> int | None:

@@ -95,7 +95,7 @@ class MonitorService:
         measured = {
             "id": "monitor",
             "at": now(),
-            "devices": machine.devices(self._workers()),
+            "devices": machine.devices(self._workers(), self._context.jobs.leases()),
             "disk": machine.disk(self._context.settings.data_dir),
         }
         self._latest = (time.monotonic(), measured)

@@ -105,6 +105,11 @@ def write_result(job_dir: Path, outcome: dict[str, Any]) -> None:
     part.rename(job_dir / "result.json")
 
 
+#: How far workers stand back. On a busy machine the server, kernels and the browser come first:
+#: a click must not wait for an extraction.
+_NICE = 5
+
+
 def main() -> int:
     """Entry point of a worker process."""
     # What a crash in native code leaves in the log explains it, whoever started the process.
@@ -112,6 +117,8 @@ def main() -> int:
     with contextlib.suppress(OSError):
         # When memory runs out, the kernel should end a job rather than the server or a kernel.
         _OOM_SCORE.write_text(_OOM_WILLING)
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
     station = Station()
     job_dir: Path | None = Path(sys.argv[1])
     while job_dir is not None:

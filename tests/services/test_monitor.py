@@ -146,3 +146,18 @@ def test_our_workers_are_the_processors_processes() -> None:
     assert alive["memory"] > 0
     assert dead["memory"] is None
     assert processor["holder"] == "run1"
+
+
+def test_who_holds_and_who_waits(nvml: Callable[..., Nvml]) -> None:
+    """Leases of all servers of the node stand at their device; slots are the processor's."""
+    nvml(Card("GPU-1"))
+    facts = {"devices": [], "since": "2026-01-01T00:00:00Z", "idle": False, "memory": 0}
+    leases = [
+        {**facts, "device": "GPU-1", "user": "ada", "job": "job_1"},
+        {**facts, "device": None, "devices": ["GPU-1"], "user": "bob", "job": "job_2"},
+        {**facts, "device": "slot-1", "user": "ada", "job": None, "idle": True},
+    ]
+    processor, gpu = machine.devices({}, leases)
+    assert [(e["user"], e["waiting"]) for e in gpu["leases"]] == [("ada", False), ("bob", True)]
+    assert gpu["holder"] == "ada"
+    assert processor["leases"][0]["idle"]

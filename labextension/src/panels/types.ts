@@ -349,9 +349,11 @@ export interface DeviceProcess {
 /** Who holds a device, or waits for it. */
 export interface DeviceLease {
   user: string;
-  job: string | null;
+  job: { id: string; name: string } | null;
   since: string;
   waiting: boolean;
+  /** A warm worker without a job: it leaves when somebody needs the device. */
+  idle: boolean;
 }
 
 export interface System {

@@ -1,7 +1,8 @@
 import { usePanel } from '../context';
 import { bytes, percent } from '../lib/format';
 import { t } from '../messages';
-import type { Device, DeviceProcess } from '../types';
+import type { MessageKey } from '../messages';
+import type { Device, DeviceLease, DeviceProcess } from '../types';
 import { Section } from '../ui/Section';
 import { keyOf } from './feed';
 import { Sparkline } from './Sparkline';
@@ -59,22 +60,22 @@ function Facts({ device }: { device: Device }) {
 }
 
 function Holders({ device }: { device: Device }) {
-  const leases = device.leases ?? [];
   const processes = device.processes ?? [];
+  const shown = new Set(processes.map(process => process.job?.id));
+  // A job of ours that runs stands there as a process already, with its memory.
+  const leases = (device.leases ?? []).filter(({ job }) => !job || !shown.has(job.id));
   if (leases.length + processes.length === 0) {
     return device.kind === 'gpu' ? <p class="jp-mistudio-hint">{t('monitor.free')}</p> : null;
   }
   return (
     <ul class="jp-mistudio-holders" aria-label={t('monitor.holders', { name: device.name })}>
       {leases.map(lease => (
-        <li key={`${lease.user}/${lease.job}/${lease.since}`}>
+        <li key={`${lease.user}/${lease.job?.id}/${lease.since}`}>
           <span>
-            {lease.job ?? lease.user}
+            {lease.job?.name ?? t('monitor.worker')}
             <span class="jp-mistudio-aside"> {lease.user}</span>
           </span>
-          <span class="jp-mistudio-aside">
-            {t(lease.waiting ? 'monitor.waits' : 'monitor.leases')}
-          </span>
+          <span class="jp-mistudio-aside">{t(stateOf(lease))}</span>
         </li>
       ))}
       {processes.map(process => (
@@ -88,6 +89,13 @@ function Holders({ device }: { device: Device }) {
       ))}
     </ul>
   );
+}
+
+function stateOf({ waiting, idle }: DeviceLease): MessageKey {
+  if (waiting) {
+    return 'monitor.waits';
+  }
+  return idle ? 'monitor.idle' : 'monitor.leases';
 }
 
 function nameOf(process: DeviceProcess): string {

@@ -17,6 +17,8 @@ export const monitorTexts = {
   'monitor.process': 'process {pid}',
   'monitor.leases': 'holds the lease',
   'monitor.waits': 'waits',
+  'monitor.idle': 'keeps its model loaded, leaves when needed',
+  'monitor.worker': 'Warm worker',
   'monitor.disk': 'Disk',
   'monitor.used': '{bytes} used',
   'monitor.left': '{bytes} left to use',
