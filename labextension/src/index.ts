@@ -16,14 +16,19 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { JSONObject } from '@lumino/coreutils';
 
 import { fetchJson } from './bundle';
 import { mistudioIcon } from './icon';
 import { KernelSender } from './kernel';
+import { notifyOfJobs } from './notify';
 import { StudioPanel } from './panel';
 import { StatusItem } from './status';
 
 const PLUGIN_ID = '@mistudio/labextension:plugin';
+
+/** Heading of the commands in the palette. */
+const CATEGORY = 'miStudio';
 
 /** Commands of the extension. */
 export const CommandIds = {
@@ -36,6 +41,8 @@ interface ISettings {
   variable: string;
   side: 'left' | 'right';
   statusBar: boolean;
+  /** Seconds; a job that took as long is told of when it ends. 0: none is. */
+  notifyAfter: number;
 }
 
 /**
@@ -68,7 +75,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
     statusBar: IStatusBar | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('mistudio');
-    const settings: ISettings = { variable: 'acts', side: 'left', statusBar: true };
+    const settings: ISettings = {
+      variable: 'acts',
+      side: 'left',
+      statusBar: true,
+      notifyAfter: 30
+    };
     const sender = new KernelSender(app, notebooks, trans);
     const newPanel = (id: string): StudioPanel =>
       new StudioPanel({
@@ -82,43 +94,78 @@ const plugin: JupyterFrontEndPlugin<void> = {
     app.shell.add(sidebar, settings.side, { rank: 600, type: 'miStudio' });
     restorer?.add(sidebar, sidebar.id);
 
-    app.commands.addCommand(CommandIds.openPanel, {
-      label: trans.__('Show miStudio'),
-      caption: trans.__('Show datasets, models, extractions and jobs in the sidebar'),
-      icon: mistudioIcon,
-      execute: args => {
-        if (typeof args['tab'] === 'string') {
-          sidebar.select(args['tab']);
-        }
-        app.shell.activateById(sidebar.id);
-      },
-      describedBy: {
-        args: {
-          type: 'object',
-          properties: {
-            tab: { type: 'string', description: trans.__('The panel to show, e.g. monitor') }
-          }
-        }
-      }
-    });
+    addOpenPanel(app, sidebar, palette, trans);
     const status = statusBar && addStatusItem(app, statusBar, settings, trans);
     addSendToKernel(app, sender, settings, trans);
     if (labShell) {
       addMainArea(app, newPanel, restorer, trans);
     }
 
-    const category = 'miStudio';
     for (const command of Object.values(CommandIds)) {
       if (app.commands.hasCommand(command)) {
-        palette?.addItem({ command, category });
+        palette?.addItem({ command, category: CATEGORY });
       }
     }
     if (labShell) {
       launcher?.add({ command: CommandIds.openInMainArea, category: 'Other', rank: 1 });
     }
-    void followSettings(app, registry, sidebar, settings, status);
+    const followed = followSettings(app, registry, sidebar, settings, status);
+    // Only when all is on the screen: nobody waits for a notification.
+    void Promise.all([app.restored, followed]).then(() =>
+      notifyOfJobs({
+        trans,
+        after: () => settings.notifyAfter,
+        open: (tab, selection) =>
+          void app.commands.execute(CommandIds.openPanel, { tab, selection } as JSONObject),
+        send: (extraction, name) =>
+          void app.commands.execute(CommandIds.sendToKernel, { extraction, name })
+      })
+    );
   }
 };
+
+/** Show the sidebar, and one of its panels where one is named. */
+function addOpenPanel(
+  app: JupyterFrontEnd,
+  sidebar: StudioPanel,
+  palette: ICommandPalette | null,
+  trans: TranslationBundle
+): void {
+  const names: Record<string, string> = {
+    datasets: trans.__('Datasets'),
+    models: trans.__('Models'),
+    extract: trans.__('Extract'),
+    jobs: trans.__('Jobs'),
+    activations: trans.__('Activations'),
+    monitor: trans.__('Machine')
+  };
+  app.commands.addCommand(CommandIds.openPanel, {
+    label: args => {
+      const name = names[String(args['tab'])];
+      return name ? trans.__('Show miStudio: %1', name) : trans.__('Show miStudio');
+    },
+    caption: trans.__('Show datasets, models, extractions and jobs in the sidebar'),
+    icon: mistudioIcon,
+    execute: args => {
+      if (typeof args['tab'] === 'string') {
+        sidebar.select(args['tab'], args['selection'] as Record<string, unknown> | undefined);
+      }
+      app.shell.activateById(sidebar.id);
+    },
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          tab: { type: 'string', enum: Object.keys(names), description: trans.__('The panel') },
+          selection: { type: 'object', description: trans.__('What to show in it') }
+        }
+      }
+    }
+  });
+  for (const tab of Object.keys(names)) {
+    palette?.addItem({ command: CommandIds.openPanel, args: { tab }, category: CATEGORY });
+  }
+}
 
 /** Running jobs and memory at the bottom of JupyterLab; Notebook 7 has no status bar. */
 function addStatusItem(
@@ -241,9 +288,8 @@ async function followSettings(
     return;
   }
   const apply = (): void => {
-    const { variable, side, statusBar } = loaded.composite as unknown as ISettings;
-    settings.variable = variable;
-    settings.statusBar = statusBar;
+    const { variable, side, statusBar, notifyAfter } = loaded.composite as unknown as ISettings;
+    Object.assign(settings, { variable, statusBar, notifyAfter });
     status?.refresh();
     if (side !== settings.side) {
       settings.side = side;

@@ -2,6 +2,7 @@ import { Notification } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { fetchJson } from './bundle';
 import { endOf, type IEndedJob } from './ended';
 import { eventsUrl, type ServerEvent, sharedStream } from './panels/events';
 
@@ -17,16 +18,22 @@ export interface INotifyOptions {
 }
 
 /** Says when a job ends that took long; listens to the same socket as the panels. */
-export function notifyOfJobs(options: INotifyOptions): () => void {
+export async function notifyOfJobs(options: INotifyOptions): Promise<void> {
   const running = new Set<string>();
+  try {
+    const { jobs } = await fetchJson<{ jobs: IEndedJob[] }>('jobs');
+    jobs.forEach(job => endOf(job, running, 0));
+  } catch (error) {
+    // Without the server half there is nothing to wait for; the panel says why.
+    console.debug('miStudio tells of no jobs.', error);
+    return;
+  }
   const base = new URL(PageConfig.getBaseUrl(), window.location.href).href;
-  return sharedStream(eventsUrl(base, PageConfig.getToken() || null)).subscribe({
+  sharedStream(eventsUrl(base, PageConfig.getToken() || null)).subscribe({
     event: ({ type, payload }: ServerEvent) => {
-      if (type === 'job') {
-        const ended = endOf(payload, running, options.after());
-        if (ended) {
-          show(ended, options);
-        }
+      const ended = type === 'job' ? endOf(payload, running, options.after()) : null;
+      if (ended) {
+        show(ended, options);
       }
     },
     // What ended while nobody listened is in the list of jobs.

@@ -41,11 +41,11 @@ export class StudioPanel extends Widget {
     return this.loading ?? Promise.resolve();
   }
 
-  /** Show one of the panels, e.g. `monitor`. */
-  select(tab: string): void {
-    const selection = this.model.get('selection');
-    const before = selection !== null && typeof selection === 'object' ? selection : {};
-    this.model.set('selection', { ...before, tab });
+  /** Show one of the panels, e.g. `activations`, with something chosen in it. */
+  select(tab: string, chosen?: Record<string, unknown>): void {
+    const before = asRecord(this.model.get('selection'));
+    const part = chosen ? { [tab]: { ...asRecord(before[tab]), ...chosen } } : {};
+    this.model.set('selection', { ...before, ...part, tab });
     this.model.save_changes();
   }
 
@@ -63,6 +63,14 @@ export class StudioPanel extends Widget {
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this.loadOnce();
+  }
+
+  /** A command or a shortcut leads here: the keyboard goes on from the tab that is shown. */
+  protected onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    void this.shown.then(() =>
+      this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()
+    );
   }
 
   /** Load when the user first looks, so that starting up costs nothing. */
@@ -132,4 +140,8 @@ export class StudioPanel extends Widget {
   private readonly model: HostModel;
   private loading: Promise<void> | null = null;
   private unmount: (() => Promise<void>) | null = null;
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {};
 }

@@ -51,7 +51,8 @@ def project(readings: Readings, count: int, seed: int = 0) -> Projection:
     rng = np.random.default_rng(seed)
     most = max(2, BUDGET_BYTES // (4 * readings.width))
     size = min(count, readings.n_rows, most)
-    indices = np.sort(rng.choice(readings.n_rows, size, replace=False)).astype(np.int64)
+    chosen = np.sort(rng.choice(readings.n_rows, size, replace=False)).astype(np.int64)
+    indices = readings.row(chosen)
     rows = readings.gather(indices)
     finite = np.isfinite(rows).all(axis=1)
     indices, rows = indices[finite], rows[finite]

@@ -51,6 +51,11 @@ class Readings:
         Full name of the hook.
     dimension
         Which element of the vectors; None for their Euclidean norm.
+    skip_first
+        Leave out the first token of each sample where all tokens are stored:
+        its value is not a number, and it is not gathered. Models park
+        attention there, with norms that hide all others (Xiao et al. 2023,
+        arXiv 2309.17453).
 
     Raises
     ------
@@ -60,7 +65,9 @@ class Readings:
         The vectors have no such dimension.
     """
 
-    def __init__(self, acts: StoredArrays, hook: str, dimension: int | None) -> None:
+    def __init__(
+        self, acts: StoredArrays, hook: str, dimension: int | None, *, skip_first: bool = False
+    ) -> None:
         self._array: Mapped = acts[hook]
         self.width = int(self._array.shape[-1])
         if dimension is not None and not 0 <= dimension < self.width:
@@ -74,21 +81,27 @@ class Readings:
         self.n_samples = acts.samples_ready
         self.one_per_sample = acts.positions != "all"
         self.padded = self._array.ndim == 3
+        self._skip_first = skip_first and not self.one_per_sample
         self.offsets: npt.NDArray[np.int64] = np.asarray(acts.offsets[: self.n_samples + 1])
 
     def of(self, first: int, last: int) -> Reading:
         """Read the samples ``first`` to ``last - 1``."""
-        starts = self.offsets[first : last + 1] - self.offsets[first]
         if self.one_per_sample:
             starts = np.arange(last - first + 1, dtype=np.int64)
             return Reading(first, self._measure(self._array[first:last]), starts)
+        starts = self.offsets[first : last + 1] - self.offsets[first]
+        values = self._values(first, last, np.diff(starts))
+        if self._skip_first:
+            values[starts[:-1][np.diff(starts) > 0]] = np.nan
+        return Reading(first, values, starts)
+
+    def _values(self, first: int, last: int, lengths: npt.NDArray[np.int64]) -> Floats:
+        """Return a value for each token of some samples, as an array of its own."""
         if not self.padded:
             rows = self._array[self.offsets[first] : self.offsets[last]]
-            return Reading(first, self._measure(rows), starts)
+            return self._measure(rows)
         values = self._measure(self._array[first:last])
-        lengths = np.diff(starts)
-        real = np.arange(values.shape[1]) < lengths[:, None]
-        return Reading(first, values[real], starts)
+        return values[np.arange(values.shape[1]) < lengths[:, None]]
 
     def vectors(self, sample: int) -> Floats:
         """Return the vectors of a sample, ``[rows, d]`` float32."""
@@ -112,8 +125,18 @@ class Readings:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are to gather."""
-        return self.n_samples if self.one_per_sample else int(self.offsets[-1])
+        """How many rows there are to choose from."""
+        if self.one_per_sample:
+            return self.n_samples
+        return int(self.offsets[-1]) - (self.n_samples if self._skip_first else 0)
+
+    def row(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the flat indices of the rows with these numbers, out of :attr:`n_rows`."""
+        if not self._skip_first:
+            return chosen
+        # A sample's rows are counted without the first tokens of it and of those before it.
+        before = self.offsets[:-1] - np.arange(self.n_samples)
+        return chosen + np.searchsorted(before, chosen, side="right")
 
     def pieces(self) -> Iterator[Reading]:
         """Read all samples, a bounded piece at a time."""
@@ -138,7 +161,7 @@ class Readings:
 
     def _measure(self, rows: npt.NDArray[np.generic]) -> Floats:
         if self._dimension is not None:
-            return np.asarray(rows[..., self._dimension], dtype=np.float32)
+            return np.array(rows[..., self._dimension], dtype=np.float32)
         vectors = np.asarray(rows, dtype=np.float32)
         return norms(vectors)
 

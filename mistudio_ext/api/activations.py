@@ -50,6 +50,7 @@ class TopHandler(StudioHandler):
             dimension=self.integer("dimension"),
             count=20 if (count := self.integer("count")) is None else count,
             order=self.text("order") or "max",
+            skip_first=bool(self.integer("skip_first", 0)),
         )
         self.set_header("Content-Type", "application/x-ndjson")
         # Proxies (nginx) would keep the lines back until there are many.
@@ -88,5 +89,6 @@ class ProjectionHandler(StudioHandler):
                     dimension=self.integer("dimension"),
                     count=2_000 if (count := self.integer("count")) is None else count,
                     seed=self.integer("seed", 0) or 0,
+                    skip_first=bool(self.integer("skip_first", 0)),
                 )
             )

@@ -105,11 +105,13 @@ class ActivationViews:
         dimension: int | None = None,
         count: int = 20,
         order: str = "max",
+        skip_first: bool = False,
     ) -> Iterator[Json]:
         """Find the samples with the strongest values; gives what is known after each piece.
 
         Every check is made before the first piece is read. Parameters as for
-        :meth:`tokens`; ``order`` is ``max``, ``min`` or ``abs``.
+        :meth:`tokens`; ``order`` is ``max``, ``min`` or ``abs``, ``skip_first`` leaves out
+        the first token of each sample.
         """
         if order not in ORDERS:
             raise InvalidInputError(
@@ -118,7 +120,7 @@ class ActivationViews:
         _require_count(count, MAX_TOP)
         acts = self._open(extraction_id)
         name = _hook(acts, hook)
-        readings = Readings(acts, name, dimension)
+        readings = Readings(acts, name, dimension, skip_first=skip_first)
         _require_samples(acts, readings)
         return self._rank(acts, readings, count, order)
 
@@ -148,18 +150,20 @@ class ActivationViews:
         dimension: int | None = None,
         count: int = 2_000,
         seed: int = 0,
+        skip_first: bool = False,
     ) -> Json:
         """Return a random choice of tokens on their first two principal components.
 
         Parameters as for :meth:`tokens`; each point has a value too, to colour
-        it by. ``seed`` chooses the tokens.
+        it by. ``seed`` chooses the tokens, ``skip_first`` leaves out the first
+        of each sample.
         """
         _require_count(count, MAX_POINTS)
         if seed < 0:
             raise InvalidInputError("seed must not be negative.", field="seed")
         acts = self._open(extraction_id)
         name = _hook(acts, hook)
-        readings = Readings(acts, name, dimension)
+        readings = Readings(acts, name, dimension, skip_first=skip_first)
         _require_samples(acts, readings)
         found = project(readings, count, seed)
         samples = found.indices

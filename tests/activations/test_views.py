@@ -106,6 +106,23 @@ def test_only_what_is_written_is_ranked(make, small_pieces):
     assert all(each.value < 50 and each.sample < 6 for each in last.found)
 
 
+@pytest.mark.parametrize("options", LAYOUTS[:3], ids=str)
+def test_first_tokens_can_be_left_out(make, small_pieces, options):
+    writer = written(make, **options)
+    for i, start in enumerate(writer.offsets[:-1]):
+        first = (i, 0) if writer.layout == "padded" else (start,)
+        writer.arrays[HOOK][first] = 50
+    acts = finish(writer)
+    readings = Readings(acts, HOOK, 3, skip_first=True)
+    last = list(top_samples(readings, 20))[-1]
+    assert all(each.value < 50 and each.position > 0 for each in last.found)
+    assert len(last.found) == sum(length > 1 for length in LENGTHS)
+    every = set(range(sum(LENGTHS)))
+    assert set(project(readings, 1000).indices.tolist()) == every - set(acts.offsets[:-1].tolist())
+    # The file is read only: leaving out is not writing.
+    assert float(acts[HOOK].reshape(-1, acts[HOOK].shape[-1])[0, 3]) == 50
+
+
 def test_what_is_not_finite_is_left_out(make):
     writer = written(make)
     writer.arrays[HOOK][0:5, 3] = np.inf

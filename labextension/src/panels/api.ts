@@ -18,12 +18,12 @@ import type {
   ModelRequest,
   Projection,
   Ranking,
+  RowsQuery,
   SamplePage,
   SampleValues,
   System,
   TokenizerFacts,
-  TokensQuery,
-  ValueQuery
+  TokensQuery
 } from './types';
 
 /** Where a Jupyter server is and how to get in. */
@@ -285,7 +285,7 @@ export class Api {
   /** Calls `each` with the best samples so far while the server reads the array. */
   top(
     id: string,
-    query: ValueQuery & { order: string; count: number },
+    query: RowsQuery & { order: string; count: number },
     each: (ranking: Ranking) => void,
     signal: AbortSignal
   ): Promise<void> {
@@ -295,7 +295,7 @@ export class Api {
 
   projection(
     id: string,
-    query: ValueQuery & { seed: number },
+    query: RowsQuery & { seed: number },
     signal: AbortSignal
   ): Promise<Projection> {
     return this.request('GET', `extractions/${encodeURIComponent(id)}/projection`, {

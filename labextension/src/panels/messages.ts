@@ -288,6 +288,7 @@ const english = {
   'jobs.kind.model.import': 'Import model',
   'jobs.kind.tokenize': 'Tokenise',
   'jobs.kind.extract': 'Extract',
+  'jobs.kind.index': 'Index for search',
   'jobs.waitsFor': 'Waits for {names}',
 
   'activations.title': 'Activations',

@@ -223,6 +223,12 @@ export interface ValueQuery {
   dimension: number | null;
 }
 
+/** What is searched or projected. */
+export interface RowsQuery extends ValueQuery {
+  /** 1 leaves out the first token of each sample. */
+  skip_first: 0 | 1;
+}
+
 export interface TokensQuery extends ValueQuery {
   sample: number;
   position: number | null;

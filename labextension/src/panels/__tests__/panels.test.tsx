@@ -531,9 +531,9 @@ describe('studio', () => {
     expect(tab('models').getAttribute('aria-selected')).toBe('true');
     await wait(() => expect(tab('jobs').textContent).toContain('1 running or waiting'));
     tab('models').dispatchEvent(new KeyboardEvent('keydown', { key: 'End', bubbles: true }));
-    await wait(() => expect(tab('activations').getAttribute('aria-selected')).toBe('true'));
-    expect(fake.get('selection')).toEqual({ tab: 'activations' });
-    expect(el.querySelector('[data-testid=mistudio-activations]')).not.toBeNull();
+    await wait(() => expect(tab('monitor').getAttribute('aria-selected')).toBe('true'));
+    expect(fake.get('selection')).toEqual({ tab: 'monitor' });
+    expect(el.querySelector('[data-testid=mistudio-monitor]')).not.toBeNull();
     expect(tab('models').tabIndex).toBe(-1);
   });
 });

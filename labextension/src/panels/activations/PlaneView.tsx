@@ -6,6 +6,7 @@ import type { Projection } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useFetch } from '../ui/hooks';
+import { SKIP_FIRST } from './choice';
 import type { Look } from './choice';
 import { Legend } from './Legend';
 import { draw, layOut, nearest, neighbour } from './plane';
@@ -21,7 +22,7 @@ export function PlaneView({ look }: { look: Look }) {
   const found = useFetch(key, signal =>
     store.api.projection(
       extraction.id,
-      { hook: choice.hook, dimension: choice.dimension, seed },
+      { hook: choice.hook, dimension: choice.dimension, seed, skip_first: SKIP_FIRST },
       signal
     )
   );

@@ -7,6 +7,7 @@ import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useFetch } from '../ui/hooks';
 import { Disclosure } from '../ui/Section';
+import { SKIP_FIRST } from './choice';
 import type { Look } from './choice';
 import { Legend } from './Legend';
 import { scaleOf } from './scale';
@@ -25,7 +26,10 @@ export function TokenView({ look, shown, busy }: Props) {
   const { choice, choose } = look;
   const [hovered, setHovered] = useState<number | null>(null);
   const all = shown.positions === 'all';
-  const scale = scaleOf(shown.values, shown.dimension !== null);
+  // The first token has the strongest colour, whatever it is, and takes none from the others.
+  const compared =
+    all && shown.values.length > SKIP_FIRST + 1 ? shown.values.slice(SKIP_FIRST) : shown.values;
+  const scale = scaleOf(compared, shown.dimension !== null);
   const chosen =
     choice.token !== null && choice.token < shown.ids.length && choice.sample === shown.sample
       ? choice.token

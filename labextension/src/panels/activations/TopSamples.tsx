@@ -26,7 +26,9 @@ export function TopSamples({ look }: { look: Look }) {
           onChange={setOrder}
         />
         <div class="jp-mistudio-pager">
-          <span role="status">{ranking && progress(ranking, running)}</span>
+          <span role="status" title={t('top.about')}>
+            {ranking && progress(ranking, running)}
+          </span>
           {running ? (
             <Button icon="stop" onClick={search.stop}>
               {t('top.stop')}

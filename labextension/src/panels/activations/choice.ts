@@ -27,6 +27,12 @@ export function readChoice(selection: Selection, hooks: readonly string[]): Look
   };
 }
 
+/**
+ * A model's first token is no token like others: attention is parked there, with a norm that hides
+ * all others. Searches, projections and colours leave it out where all tokens are stored.
+ */
+export const SKIP_FIRST = 1;
+
 export interface Look {
   extraction: Extraction;
   choice: LookChoice;

@@ -37,7 +37,7 @@ function part(value: number | null | undefined, most: number): number | null {
   if (value === null || value === undefined) {
     return null;
   }
-  return most === 0 ? 0 : Math.round((100 * value) / most);
+  return most === 0 ? 0 : Math.max(-100, Math.min(100, Math.round((100 * value) / most)));
 }
 
 /** The CSS colour of a share, by the theme's own colours. */

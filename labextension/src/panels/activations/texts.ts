@@ -41,13 +41,14 @@ export const activationTexts = {
   'top.stopped': 'Stopped after {read} of {total} samples',
   'top.stop': 'Stop',
   'top.again': 'Search again',
+  'top.about': 'By the strongest token of each, its first left out.',
   'top.none': 'No finite value was found.',
   'top.open': 'Sample {sample}, token {position}: {value}',
 
   'plane.title': 'Projection',
   'plane.again': 'Other tokens',
   'plane.about':
-    '{n} of {of} tokens on their first two principal components. The farthest lie on the border.',
+    '{n} of {of} tokens on their first two principal components, without the first of each sample. The farthest lie on the border.',
   'plane.component': 'PC {n} ({share} of the variance)',
   'plane.label':
     'Scatter plot of {n} tokens on two principal components. Arrow keys move between points, Enter opens one.',

@@ -3,6 +3,7 @@ import { isAbort, toApiError } from '../api';
 import type { ApiError } from '../api';
 import { usePanel } from '../context';
 import type { Ranking } from '../types';
+import { SKIP_FIRST } from './choice';
 import type { LookChoice } from './choice';
 
 /** Samples that are shown. */
@@ -35,7 +36,12 @@ export function useRanking(
     setError(null);
     setRanking(null);
     store.api
-      .top(extraction, { hook, dimension, order, count: COUNT }, setRanking, mine.signal)
+      .top(
+        extraction,
+        { hook, dimension, order, count: COUNT, skip_first: SKIP_FIRST },
+        setRanking,
+        mine.signal
+      )
       .then(
         () => setRunning(false),
         (thrown: unknown) => {
