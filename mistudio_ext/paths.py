@@ -41,6 +41,10 @@ class DataFolder:
         """Flat token ids and offsets of a tokenization."""
         return self.root / "tokenizations" / tokenization_id
 
+    def tokenizer(self, fingerprint: str) -> Path:
+        """Files that previews need of a tokenizer that is a folder of its own."""
+        return self.root / "tokenizers" / fingerprint
+
     def extraction(self, extraction_id: str) -> Path:
         """Arrays, journal and manifest of an extraction."""
         return self.root / "activations" / extraction_id

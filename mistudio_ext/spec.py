@@ -27,6 +27,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "dtype": ("float16", "bfloat16", "float32"),
     "mode": ("truncate", "chunk", "pack"),
     "bos": ("auto", "each", "first", "none"),
+    "junk": ("keep", "remove"),
+    "bad_rows": ("stop", "skip"),
 }
 
 MODEL_FORMATS: tuple[str, ...] = ("fp32", "bf16", "fp16", "q8", "q4", "q2")
@@ -110,10 +112,25 @@ class TokenizationSpec(_Spec):
     min_tokens: int = 1
     #: Use only the first rows of the split.
     max_rows: int | None = None
+    #: Junk characters (:mod:`mistudio_ext.store.junk`): ``keep`` them or ``remove`` them.
+    junk: Literal["keep", "remove"] = "keep"
+    #: Leave out rows with a larger share of junk characters, 0 to 1; None leaves out none.
+    max_junk_share: float | None = None
+    #: A row that cannot be tokenised: ``stop`` with an error that names it, or ``skip`` it.
+    bad_rows: Literal["stop", "skip"] = "stop"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _at_least(self, 1, "context", "min_tokens", "max_rows")
+        share = self.max_junk_share
+        if share is not None and (
+            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1
+        ):
+            raise InvalidInputError(
+                f"max_junk_share must be a number from 0 to 1, not {share!r}.",
+                code="bad_number",
+                field="max_junk_share",
+            )
         for name, kind, what in (
             ("special_tokens", bool, "true or false"),
             ("chat_template", bool, "true or false"),

@@ -14,17 +14,22 @@ from mistudio_ext.leases import LeaseFolder, check_shared, find_devices
 from mistudio_ext.leases.devices import given
 from mistudio_ext.services.activation_views import ActivationViews
 from mistudio_ext.services.context import Context
+from mistudio_ext.services.dataset_views import DatasetViews
 from mistudio_ext.services.datasets import DatasetService
+from mistudio_ext.services.exports import ExportService
 from mistudio_ext.services.extractions import ExtractionService
 from mistudio_ext.services.hub import HubService
 from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.monitor import MonitorService
+from mistudio_ext.services.near_duplicates import NearDuplicateService
 from mistudio_ext.services.replies import ReplyService
 from mistudio_ext.services.storage import StorageService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.templates import TemplateService
+from mistudio_ext.services.tokenization_presets import PresetService
 from mistudio_ext.services.tokenizations import TokenizationService
+from mistudio_ext.services.tokenizers import Tokenizers
 from mistudio_ext.services.uploads import UploadService
 from mistudio_ext.settings import Settings, from_config_files
 
@@ -39,7 +44,8 @@ class Studio:
 
     Attributes
     ----------
-    datasets, uploads, models, tokenizations, extractions, activation_views, templates, hub,
+    datasets, dataset_views, near_duplicates, uploads, models, tokenizations,
+    tokenization_presets, exports, extractions, activation_views, templates, hub,
     system, monitor, storage
         The services.
     jobs
@@ -67,8 +73,13 @@ class Studio:
         self.hub = HubService(context)
         self.uploads = UploadService(context)
         self.datasets = DatasetService(context, IndexService(context), self.uploads)
+        tokenizers = Tokenizers(context)
+        self.dataset_views = DatasetViews(context, tokenizers)
+        self.near_duplicates = NearDuplicateService(context)
         self.models = ModelService(context)
-        self.tokenizations = TokenizationService(context)
+        self.tokenizations = TokenizationService(context, tokenizers)
+        self.tokenization_presets = PresetService(context)
+        self.exports = ExportService(context)
         self.extractions = ExtractionService(
             context, self.datasets, self.models, self.tokenizations
         )

@@ -1,4 +1,4 @@
-"""Handlers of datasets, models, tokenizations, extractions and the system."""
+"""Handlers that datasets, models and extractions share, and those of the system."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import Any
 
 from mistudio_ext.api.handlers import Json, StudioHandler, allowed
 from mistudio_ext.errors import InvalidInputError
-
-#: Rows of a page where the request names no limit.
-PAGE = 50
 
 
 class SystemHandler(StudioHandler):
@@ -115,8 +112,16 @@ class ItemHandler(StudioHandler):
         await self.reply(self.host.call(service.delete, row_id))
 
 
+def ids_of(body: Json) -> list[str]:
+    """Return the ids that a request names."""
+    ids = body.get("ids")
+    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise InvalidInputError("ids must be a list of ids.", code="bad_ids", field="ids")
+    return ids
+
+
 class BulkDeleteHandler(StudioHandler):
-    """``datasets/delete``, ``models/delete``: many at once."""
+    """``models/delete``, ``extractions/delete``: many at once."""
 
     def initialize(self, noun: str) -> None:
         """Say which noun this route serves."""
@@ -125,102 +130,9 @@ class BulkDeleteHandler(StudioHandler):
     @allowed("write")
     async def post(self) -> None:
         """Delete many; what cannot be deleted is named and the rest is deleted."""
-        ids = self.body().get("ids")
-        if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
-            raise InvalidInputError("ids must be a list of ids.", code="bad_ids", field="ids")
+        ids = ids_of(self.body())
         service = getattr(await self.studio(), self.noun)
         await self.reply(self.host.call(service.delete_many, ids))
-
-
-class SamplesHandler(StudioHandler):
-    """``datasets/{id}/samples``."""
-
-    @allowed("read")
-    async def get(self, dataset_id: str) -> None:
-        """Return a page of rows."""
-        studio = await self.studio()
-        await self.reply(
-            self.host.call(
-                studio.datasets.samples,
-                dataset_id,
-                split=self.text("split"),
-                offset=self.integer("offset", 0) or 0,
-                limit=PAGE if (limit := self.integer("limit")) is None else limit,
-                query=self.text("q"),
-                min_tokens=self.integer("min_tokens"),
-                max_tokens=self.integer("max_tokens"),
-                tokenization=self.text("tokenization"),
-            )
-        )
-
-
-class StatisticsHandler(StudioHandler):
-    """``datasets/{id}/statistics``."""
-
-    @allowed("read")
-    async def get(self, dataset_id: str) -> None:
-        """Return statistics by words, or with ``tokenization`` by tokens."""
-        studio = await self.studio()
-        await self.reply(
-            self.host.call(studio.datasets.statistics, dataset_id, self.text("tokenization"))
-        )
-
-
-class DetectHandler(StudioHandler):
-    """``datasets/detect``: looks at any file that a dataset could be made of."""
-
-    @allowed("write")
-    async def post(self) -> None:
-        """Return what a file on the server's machine is; registers nothing."""
-        studio = await self.studio()
-        await self.reply(self.host.call(studio.datasets.detect, self.body().get("path")))
-
-
-class PreviewHandler(StudioHandler):
-    """``tokenize-preview``."""
-
-    @allowed("read")
-    async def post(self) -> None:
-        """Tokenise a few texts at once."""
-        studio = await self.studio()
-        await self.reply(self.host.call(studio.tokenizations.preview, self.body()))
-
-
-class TokenizationsHandler(StudioHandler):
-    """``datasets/{id}/tokenizations``."""
-
-    @allowed("read")
-    async def get(self, dataset_id: str) -> None:
-        """Return the tokenizations of a dataset."""
-        studio = await self.studio()
-        rows = await self.host.call(studio.tokenizations.list, dataset_id)
-        await self.reply(_ready({"tokenizations": rows}))
-
-    @allowed("write")
-    async def post(self, dataset_id: str) -> None:
-        """Tokenise a split."""
-        await self.reply_started(self._create(dataset_id))
-
-    async def _create(self, dataset_id: str) -> tuple[Json, int]:
-        studio = await self.studio()
-        record, job = await self.host.call(studio.tokenizations.create, dataset_id, self.body())
-        return {"tokenization": record, "job": job}, 202 if job else 200
-
-
-class TokenizationHandler(StudioHandler):
-    """``datasets/{id}/tokenizations/{tid}``."""
-
-    @allowed("read")
-    async def get(self, dataset_id: str, tokenization_id: str) -> None:
-        """Return one tokenization."""
-        studio = await self.studio()
-        await self.reply(self.host.call(studio.tokenizations.get, dataset_id, tokenization_id))
-
-    @allowed("write")
-    async def delete(self, dataset_id: str, tokenization_id: str) -> None:
-        """Delete one tokenization."""
-        studio = await self.studio()
-        await self.reply(self.host.call(studio.tokenizations.delete, dataset_id, tokenization_id))
 
 
 class ArchitectureHandler(StudioHandler):

@@ -52,6 +52,9 @@ class Catalog:
         self.extractions = self._of(tables.extractions, records.ExtractionRecord, "extraction")
         self.jobs = self._of(tables.jobs, records.JobRecord, "job")
         self.templates = self._of(tables.templates, records.TemplateRecord, "template")
+        self.tokenization_presets = self._of(
+            tables.tokenization_presets, records.PresetRecord, "tokenization_preset"
+        )
         self.replies = self._of(tables.replies, records.ReplyRecord, "reply")
 
     def close(self) -> None:

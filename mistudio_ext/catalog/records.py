@@ -85,7 +85,9 @@ class TokenizationRecord(Record):
     """A split of a dataset as token ids of one tokenizer."""
 
     dataset_id: str
-    model_id: str
+    #: None where the tokenizer is a folder of its own, not a model's.
+    model_id: str | None
+    tokenizer: Json | None = None
     split: str
     settings: Json
     identity: str
@@ -97,6 +99,14 @@ class TokenizationRecord(Record):
     skipped: Json = field(default_factory=dict)
     bytes: int | None = None
     job_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetRecord(Record):
+    """Saved settings of a tokenization."""
+
+    name: str
+    settings: Json
 
 
 @dataclass(frozen=True, kw_only=True)

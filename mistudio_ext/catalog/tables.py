@@ -51,4 +51,5 @@ tokenizations = _table("tokenizations", records.TokenizationRecord, "identity!",
 extractions = _table("extractions", records.ExtractionRecord, "fingerprint!", "name!")
 jobs = _table("jobs", records.JobRecord, "state")
 templates = _table("templates", records.TemplateRecord, "name!")
+tokenization_presets = _table("tokenization_presets", records.PresetRecord, "name!")
 replies = _table("replies", records.ReplyRecord)

@@ -42,11 +42,7 @@ class IndexService:
 
     def stop(self, dataset_id: str) -> None:
         """End the indexing of a dataset that is about to be deleted."""
-        jobs = self._context.jobs
-        for job in jobs.all(kind=KIND, target_id=dataset_id, state=("queued", "running")):
-            jobs.cancel(job.id)
-            while jobs.wait(job.id).state in ("queued", "running"):
-                pass
+        stop_jobs(self._context, KIND, dataset_id)
 
     def _prepare(self, job: JobRecord) -> Json:
         dataset = self._context.catalog.datasets.get(job.params["dataset"])
@@ -59,3 +55,12 @@ class IndexService:
                 "splits": None,
             }
         )
+
+
+def stop_jobs(context: Context, kind: str, target_id: str) -> None:
+    """Cancel the jobs of a kind that work on something, and wait until they have ended."""
+    jobs = context.jobs
+    for job in jobs.all(kind=kind, target_id=target_id, state=("queued", "running")):
+        jobs.cancel(job.id)
+        while jobs.wait(job.id).state in ("queued", "running"):
+            pass

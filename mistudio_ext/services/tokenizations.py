@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,9 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.errors import ConflictError, InvalidInputError
 from mistudio_ext.jobs import JobKind
-from mistudio_ext.services.context import Context, Json, remove_folder, text_of
+from mistudio_ext.services.context import Context, Json, audit, remove_folder, text_of
 from mistudio_ext.services.datasets import choose_split
+from mistudio_ext.services.tokenizers import Tokenizers, TokenizerSource
 from mistudio_ext.spec import TokenizationSpec, fingerprint
 
 KIND = "tokenize"
@@ -24,11 +26,18 @@ KIND = "tokenize"
 DEFAULT_CONTEXT = 1024
 
 
+#: Rows of a dataset that one preview shows at most.
+PREVIEW_ROWS = 20
+
+_PREVIEW_FIELDS = ("model", "tokenizer", "texts", "dataset", "split", "rows")
+
+
 class TokenizationService:
     """Everything a user does with tokenizations."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tokenizers: Tokenizers) -> None:
         self._context = context
+        self._tokenizers = tokenizers
         self._catalog = context.catalog.tokenizations
         context.jobs.register(
             JobKind(
@@ -52,20 +61,16 @@ class TokenizationService:
         return view(self._of(dataset_id, tokenization_id))
 
     def create(self, dataset_id: str, body: Json) -> tuple[Json, Json | None]:
-        """Tokenise a split: ``{model, split?, …settings of TokenizationSpec}``."""
-        catalog = self._context.catalog
-        settings = {k: v for k, v in body.items() if k not in ("model", "split", "name")}
-        model_id = text_of(body, "model")
-        if model_id is None:
-            raise InvalidInputError(
-                "A model is needed for its tokenizer.", code="model_missing", field="model"
-            )
-        record = self.ensure(
-            catalog.datasets.get(dataset_id),
-            catalog.models.get(model_id),
-            text_of(body, "split"),
-            TokenizationSpec.from_dict(settings),
-        )
+        """Tokenise a split: ``{model | tokenizer, split?, …settings of TokenizationSpec}``.
+
+        ``tokenizer`` is the path of a tokenizer's folder.
+        """
+        settings = {k: v for k, v in body.items() if k not in ("model", "tokenizer", "split")}
+        source = self._tokenizers.asked_for(body)
+        dataset = self._context.catalog.datasets.get(dataset_id)
+        spec = TokenizationSpec.from_dict(settings)
+        with self._context.creating:
+            record = self._find_or_add(dataset, source, text_of(body, "split"), spec)
         jobs = self._context.jobs
         done = record.state == "ready" or record.job_id is None
         return view(record), None if done else jobs.view(jobs.get(str(record.job_id)))
@@ -82,19 +87,18 @@ class TokenizationService:
         Dataset and model may still be on their way: the job waits for theirs.
         """
         with self._context.creating:
-            return self._find_or_add(dataset, model, split, spec)
+            return self._find_or_add(dataset, TokenizerSource(model), split, spec)
 
     def _find_or_add(
         self,
         dataset: DatasetRecord,
-        model: ModelRecord,
+        source: TokenizerSource,
         split: str | None,
         spec: TokenizationSpec,
     ) -> TokenizationRecord:
         split = choose_split(dataset, split)
-        spec = self._resolved(dataset, model, spec)
-        settings = spec.to_dict()
-        identity = _identity(dataset, model, split, settings)
+        settings = self._resolved(dataset, source, spec).to_dict()
+        identity = _identity(dataset, source, split, settings)
         existing = self._catalog.find(identity=identity)
         if existing is not None and existing.state == "ready":
             return existing
@@ -106,7 +110,8 @@ class TokenizationService:
         record = TokenizationRecord(
             id=new_id("tok"),
             dataset_id=dataset.id,
-            model_id=model.id,
+            model_id=source.model.id if source.model else None,
+            tokenizer=source.to_record(),
             split=split,
             settings=settings,
             identity=identity,
@@ -116,7 +121,11 @@ class TokenizationService:
             KIND,
             ("tokenization", record.id, f"{dataset.name} / {split}"),
             {"tokenization": record.id},
-            depends_on=[p.job_id for p in (dataset, model) if p.state != "ready" and p.job_id],
+            depends_on=[
+                job_id
+                for job_id in (None if dataset.state == "ready" else dataset.job_id, source.job_id)
+                if job_id
+            ],
         )
         return self._changed(record.id, job_id=job.id)
 
@@ -128,44 +137,65 @@ class TokenizationService:
         spec: TokenizationSpec,
     ) -> TokenizationRecord | None:
         """Return the tokenization with these settings if it is there."""
-        settings = self._resolved(dataset, model, spec).to_dict()
-        return self._catalog.find(identity=_identity(dataset, model, split, settings))
+        source = TokenizerSource(model)
+        settings = self._resolved(dataset, source, spec).to_dict()
+        return self._catalog.find(identity=_identity(dataset, source, split, settings))
 
     def preview(self, body: Json) -> Json:
-        """Tokenise a few texts at once: ``{model, texts, …settings}``.
+        """Tokenise a few rows at once.
 
         The contexts are cut by the code that cuts them in the real run.
+
+        Parameters
+        ----------
+        body
+            ``{model | tokenizer, texts | dataset, split?, rows?, …settings}``: texts of
+            the user's own (or lists of turns), or rows of a dataset, the first one by
+            default.
         """
         from mistudio_ext.store.preview import open_previewer
 
-        own = ("model", "texts")
-        spec = TokenizationSpec.from_dict({k: v for k, v in body.items() if k not in own})
-        name = text_of(body, "model")
-        if name is None:
-            raise InvalidInputError(
-                "A model is needed for its tokenizer.", code="model_missing", field="model"
-            )
-        model = self._context.catalog.models.get(name)
-        if model.state != "ready":
+        settings = {k: v for k, v in body.items() if k not in _PREVIEW_FIELDS}
+        spec = TokenizationSpec.from_dict(settings)
+        source = self._tokenizers.asked_for(body)
+        values = self._real_rows(body, spec) if text_of(body, "dataset") else _own_texts(body)
+        spec = replace(spec, context=context_length(source, spec))
+        return open_previewer(self._tokenizers.preview_folder(source)).preview(values, spec)
+
+    def _real_rows(self, body: Json, spec: TokenizationSpec) -> Sequence[Any]:
+        """Return the cells of some rows of a dataset."""
+        from mistudio_ext.store.arrow import open_split
+
+        dataset = self._context.catalog.datasets.get(str(body["dataset"]))
+        if dataset.state != "ready":
             raise ConflictError(
-                f"'{model.name}' is not ready: it is {model.state}.",
-                code="model_not_ready",
-                field="model",
+                f"'{dataset.name}' is not ready: it is {dataset.state}.", code="dataset_not_ready"
             )
-        texts = body.get("texts")
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        rows = body.get("rows", [0])
+        if not isinstance(rows, list) or not all(type(row) is int for row in rows):
             raise InvalidInputError(
-                "texts must be a list of texts.", code="bad_texts", field="texts"
+                "rows must be a list of numbers.", code="bad_rows", field="rows"
             )
-        spec = replace(spec, context=self.context_length(model, spec))
-        folder = self._context.settings.folder.model(model.id)
-        return open_previewer(folder).preview(texts, spec)
+        column = spec.column or dataset.text_column
+        if column is None:
+            raise InvalidInputError(
+                f"'{dataset.name}' is tokenised already.",
+                code="no_text_column",
+                field="dataset",
+                hint="Its token ids are used as they are.",
+            )
+        split = choose_split(dataset, text_of(body, "split"))
+        opened = open_split(self._context.settings.folder.dataset(dataset.id), split)
+        opened.require(column)
+        return [row[column] for row in opened.take(rows[:PREVIEW_ROWS], [column])]
 
     def delete(self, dataset_id: str, tokenization_id: str) -> Json:
         """Delete a tokenization; refused while a job needs it."""
         record = self._of(dataset_id, tokenization_id)
         users = self._context.catalog.extractions.list(tokenization_id=record.id)
-        if any(self._context.active(job) for job in [record.job_id, *(u.job_id for u in users)]):
+        exports = self._context.jobs.all(kind="tokenization.export", target_id=record.id)
+        jobs = [record.job_id, *(u.job_id for u in users), *(e.id for e in exports)]
+        if any(self._context.active(job) for job in jobs):
             raise ConflictError(
                 "The tokenization is in use by a running or queued job.",
                 code="in_use",
@@ -173,6 +203,7 @@ class TokenizationService:
             )
         freed = remove_folder(self._context.settings.folder.tokenization(record.id))
         self._catalog.delete(record.id)
+        audit.info("deleted tokenization %s of %s, %d bytes", record.id, dataset_id, freed)
         self._context.bus.publish(
             "tokenization", f"tokenizations/{record.id}", {"id": record.id, "deleted": True}
         )
@@ -183,16 +214,16 @@ class TokenizationService:
     def _prepare(self, job: JobRecord) -> Json:
         record = self._catalog.get(job.params["tokenization"])
         dataset = self._context.catalog.datasets.get(record.dataset_id)
-        model = self._context.catalog.models.get(record.model_id)
+        source = self._tokenizers.of(record)
         split = record.split
         if split not in [s["name"] for s in dataset.splits] and len(dataset.splits) == 1:
             # The only split of a dataset that was not there yet when this was asked for.
             split = dataset.splits[0]["name"]
         split = choose_split(dataset, split)
         spec = TokenizationSpec.from_dict(record.settings)
-        settings = self._resolved(dataset, model, spec).to_dict()
+        settings = self._resolved(dataset, source, spec).to_dict()
         # Now that model and dataset are known, the same request must find this one.
-        identity = _identity(dataset, model, split, settings)
+        identity = _identity(dataset, source, split, settings)
         if self._catalog.find(identity=identity) is not None:
             identity = record.identity
         self._changed(record.id, settings=settings, split=split, identity=identity)
@@ -211,12 +242,7 @@ class TokenizationService:
                 "text_column": dataset.text_column,
                 "fingerprint": dataset.fingerprint,
             },
-            model={
-                "id": model.id,
-                "name": model.name,
-                "path": model.path,
-                "tokenizer_fingerprint": model.tokenizer_fingerprint,
-            },
+            model=source.to_spec(),
         )
 
     def _finish(self, job: JobRecord, result: Json) -> None:
@@ -236,9 +262,8 @@ class TokenizationService:
         """Tell whether what a failed one needs is still there."""
         catalog = self._context.catalog
         return (
-            catalog.models.find(id=record.model_id) is not None
-            and catalog.jobs.find(id=str(record.job_id)) is not None
-        )
+            record.tokenizer is not None or catalog.models.find(id=record.model_id) is not None
+        ) and catalog.jobs.find(id=str(record.job_id)) is not None
 
     def _resume(self, record: TokenizationRecord) -> TokenizationRecord:
         if record.state == "failed" and record.job_id:
@@ -254,29 +279,17 @@ class TokenizationService:
         return record
 
     def _resolved(
-        self, dataset: DatasetRecord, model: ModelRecord, spec: TokenizationSpec
+        self, dataset: DatasetRecord, source: TokenizerSource, spec: TokenizationSpec
     ) -> TokenizationSpec:
         """Fill in what is left to the dataset and the model, as far as they are known."""
         column = spec.column or dataset.text_column
         _require_column(dataset, column)
-        return replace(spec, column=column, context=self.context_length(model, spec))
+        return replace(spec, column=column, context=context_length(source, spec))
 
     @staticmethod
     def context_length(model: ModelRecord, spec: TokenizationSpec) -> int | None:
-        """Return the context to use; None while the model's own is not known."""
-        if spec.context is None:
-            if model.state != "ready":
-                return None
-            return min(model.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-        if model.context and spec.context > model.context:
-            raise InvalidInputError(
-                f"The context of {spec.context} tokens is longer than the model can read "
-                f"({model.context}).",
-                code="context_too_long",
-                field="context",
-                hint=f"Choose at most {model.context}.",
-            )
-        return spec.context
+        """Return the context to use with a model; None while the model's own is not known."""
+        return context_length(TokenizerSource(model), spec)
 
     def _changed(self, tokenization_id: str, **changes: Any) -> TokenizationRecord:
         record = self._catalog.update(tokenization_id, **changes)
@@ -284,10 +297,39 @@ class TokenizationService:
         return record
 
 
-def _identity(dataset: DatasetRecord, model: ModelRecord, split: str, settings: Json) -> str:
+def context_length(source: TokenizerSource, spec: TokenizationSpec) -> int | None:
+    """Return the context to use; None while the model's own is not known."""
+    if spec.context is None:
+        if not source.known:
+            return None
+        return min(source.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    if source.context and spec.context > source.context:
+        raise InvalidInputError(
+            f"The context of {spec.context} tokens is longer than the model can read "
+            f"({source.context}).",
+            code="context_too_long",
+            field="context",
+            hint=f"Choose at most {source.context}.",
+        )
+    return spec.context
+
+
+def _own_texts(body: Json) -> Sequence[Any]:
+    texts = body.get("texts")
+    if not isinstance(texts, list) or not all(isinstance(text, (str, list)) for text in texts):
+        raise InvalidInputError(
+            "texts must be a list of texts, or of lists of turns.",
+            code="bad_texts",
+            field="texts",
+            hint="Or name a dataset and rows of it.",
+        )
+    return texts
+
+
+def _identity(dataset: DatasetRecord, source: TokenizerSource, split: str, settings: Json) -> str:
     """Return what is the same for the same ids: dataset, split, tokenizer and settings."""
-    tokenizer = model.tokenizer_fingerprint or model.id
-    return fingerprint({"dataset": dataset.id, "split": split, "tokenizer": tokenizer, **settings})
+    facts = {"dataset": dataset.id, "split": split, "tokenizer": source.key}
+    return fingerprint({**facts, **settings})
 
 
 def _require_column(dataset: DatasetRecord, column: str | None) -> None:

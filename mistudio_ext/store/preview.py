@@ -15,7 +15,10 @@ from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.chat import render_chat
 from mistudio_ext.store.contexts import Cutter, Frame
+from mistudio_ext.store.junk import junk_share, without_junk
 
 #: Characters and contexts that one preview shows at most.
 MAX_CHARS = 100_000
@@ -62,45 +65,66 @@ class Previewer:
             facts["eos_token_id"],
         )
         self._special = frozenset(facts["special_ids"])
+        self._chat_template = facts.get("chat_template")
+        self._special_texts = facts.get("special_texts", {})
         self._byte_level = "ByteLevel" in str(self._tokenizer.decoder)
 
-    def preview(self, texts: Sequence[str], settings: TokenizationSpec) -> dict[str, Any]:
-        """Tokenise a few texts.
+    def tokenize(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the token ids of a text without special ones, and their spans in it."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        return found.ids, found.offsets
+
+    def text_of(self, value: Any, settings: TokenizationSpec) -> str:
+        """Return the text that the real run would tokenise for a cell."""
+        if settings.chat_template and value is not None:
+            turns = cols.turns(value)
+            if turns is None:
+                raise InvalidInputError(
+                    "This is no list of turns.",
+                    code="no_chat",
+                    field="chat_template",
+                    hint="Switch the chat template off, or choose a column of role and content.",
+                )
+            text = render_chat(self._chat_template, self._special_texts, turns)
+        else:
+            text = cols.as_text(value)
+        return without_junk(text) if settings.junk == "remove" else text
+
+    def preview(self, values: Sequence[Any], settings: TokenizationSpec) -> dict[str, Any]:
+        """Tokenise a few rows.
 
         Parameters
         ----------
-        texts
-            One text per row.
+        values
+            One cell per row: a text, or turns.
         settings
-            With ``context`` set; ``chat_template`` is not supported.
+            With ``context`` set.
 
         Returns
         -------
         dict
-            ``{"contexts": [{"row", "start", "tokens": [{"id", "text", "special",
+            ``{"texts", "contexts": [{"row", "start", "tokens": [{"id", "text", "special",
             "row"?, "start"?, "end"?}]}], "n_contexts", "n_tokens", "skipped":
-            {"empty", "short"}}``. ``start`` and ``end`` of a token are code
+            {"empty", "short", "junk"}}``. ``start`` and ``end`` of a token are code
             points in the text of its row; tokens that the tokenizer added have
             none. Bytes that are no character alone are shown as ``<0xE2>``.
         """
-        if settings.chat_template:
-            raise InvalidInputError(
-                "A chat template cannot be previewed.",
-                code="no_preview",
-                field="chat_template",
-                hint="Tokenise a few rows instead, with max_rows.",
-            )
+        limit = settings.max_junk_share
+        junk = [limit is not None and junk_share(cols.as_text(v)) > limit for v in values]
+        texts = [self.text_of(value, settings) for value in values]
         if sum(map(len, texts)) > MAX_CHARS:
             raise InvalidInputError(
                 f"A preview takes at most {MAX_CHARS:,} characters.",
                 code="too_long",
-                field="text",
+                field="texts",
                 hint="Choose a shorter text.",
             )
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        cutter = Cutter(settings, self._frame)
+        cutter = Cutter(settings, self._frame, own_specials=not settings.chat_template)
         pieces: list[_Piece] = []
         for row, found in enumerate(encodings):
+            if junk[row]:
+                continue
             first = _PLACE + len(pieces)
             columns = zip(found.ids, found.tokens, found.offsets, strict=True)
             pieces += [(row, *column) for column in columns]
@@ -111,10 +135,11 @@ class Previewer:
             chips = [self._chip(int(token), pieces) for token in tokens]
             contexts.append({"row": block.rows[i], "start": block.starts[i], "tokens": chips})
         return {
+            "texts": texts,
             "contexts": contexts,
             "n_contexts": len(block.lengths),
             "n_tokens": len(block.tokens),
-            "skipped": {"empty": block.empty, "short": block.short},
+            "skipped": {"empty": block.empty, "short": block.short, "junk": sum(junk)},
         }
 
     def _chip(self, token: int, pieces: Sequence[_Piece]) -> dict[str, Any]:

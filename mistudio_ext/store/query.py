@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -116,13 +116,18 @@ Node = Term | Both
 
 def highlights(query: Node, text: str) -> list[list[int]]:
     """Return ``[start, end]`` of all matches in code points, in order, without overlap."""
-    merged: list[list[int]] = []
-    for start, end in sorted(query.spans(text)):
-        if merged and start <= merged[-1][1]:
-            merged[-1][1] = max(merged[-1][1], end)
+    return merged(query.spans(text))
+
+
+def merged(spans: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Return spans in order, those that touch put together."""
+    found: list[list[int]] = []
+    for start, end in sorted(map(tuple, spans)):
+        if found and start <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
         else:
-            merged.append([start, end])
-    return merged
+            found.append([start, end])
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,8 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, on_forget, open_split, split_names
 from mistudio_ext.store.fulltext import Index
-from mistudio_ext.store.query import Node, highlights, parse
+from mistudio_ext.store.marks import Marks, Tokenize
+from mistudio_ext.store.query import Node, parse
 from mistudio_ext.store.tokens import Tokenization, open_tokenization
 
 #: Samples that one page may have.
@@ -41,6 +42,8 @@ def page(
     max_tokens: int | None = None,
     tokenization: Path | None = None,
     columns: Sequence[str] = (),
+    token_ids: Sequence[int] | None = None,
+    tokenize: Tokenize | None = None,
 ) -> dict[str, Any]:
     """Return one page of samples.
 
@@ -64,13 +67,19 @@ def page(
         Folder of a tokenization of the split that ``n_tokens`` is taken from.
     columns
         Further columns to return with each sample.
+    token_ids
+        Only samples in which this sequence of token ids stands, by ``tokenization``.
+    tokenize
+        Gives token ids and spans of a text, to mark the tokens that were looked for.
 
     Returns
     -------
     dict
         ``{"total", "offset", "samples": [{"index", "split", "text", "n_tokens",
-        "highlights", "turns"?, "columns"?}]}``. ``highlights`` are ``[start, end]`` in
-        Unicode code points of ``text``.
+        "highlights", "token_spans"?, "turns"?, "columns"?}], "searched": {"token_ids",
+        "complete", "indexed", "n_rows"}}``. ``highlights`` are ``[start, end]`` in
+        Unicode code points of ``text``, ``token_spans`` in tokens of the row.
+        ``complete`` says whether all rows are in the full-text index; the others are read.
     """
     if offset < 0 or not 0 <= limit <= MAX_LIMIT:
         raise InvalidInputError(
@@ -89,20 +98,53 @@ def page(
             hint="Tokenise the dataset and choose that tokenization.",
         )
     total, wanted, skip = 0, limit, offset
+    indexed = n_rows = 0
     samples: list[dict[str, Any]] = []
+    column = cols.IDS_NAME if text_column is None else text_column
+    query = parse(q) if q and q.strip() else None
+    marks = Marks(query, token_ids, tokenize)
+    within = None if token_ids is None else _rows_with(tokenization, token_ids)
     for name in names:
         opened = open_split(dataset, name)
-        column = cols.IDS_NAME if text_column is None else text_column
         opened.require(column)
-        query = parse(q) if q and q.strip() else None
-        found = _Found(opened, column, query, lengths.of(name, opened), min_tokens, max_tokens)
+        bounds = (min_tokens, max_tokens)
+        found = _Found(opened, column, query, lengths.of(name, opened), bounds, within)
         total += found.count
+        indexed += found.indexed
+        n_rows += opened.n_rows
         if wanted and skip < found.count:
             indices = found.page(skip, wanted)
-            samples += _samples(opened, name, indices, column, columns, lengths, query)
+            samples += _samples(opened, name, indices, column, columns, lengths, marks)
             wanted -= len(indices)
         skip = max(0, skip - found.count)
-    return {"total": total, "offset": offset, "samples": samples}
+    searched = {
+        "token_ids": None if token_ids is None else list(token_ids),
+        "complete": indexed == n_rows or query is None,
+        "indexed": indexed,
+        "n_rows": n_rows,
+    }
+    return {"total": total, "offset": offset, "samples": samples, "searched": searched}
+
+
+def _rows_with(tokenization: Path | None, token_ids: Sequence[int]) -> Indices:
+    """Return the dataset rows in which a sequence of token ids stands."""
+    if tokenization is None:
+        raise InvalidInputError(
+            "Tokens are looked for in a tokenization.",
+            code="not_tokenized",
+            field="tokenization",
+            hint="Tokenise the dataset and choose that tokenization.",
+        )
+    opened = open_tokenization(tokenization)
+    return _token_rows(tokenization, opened.created_ns, tuple(token_ids))
+
+
+@lru_cache(maxsize=32)
+def _token_rows(folder: Path, created_ns: int, token_ids: tuple[int, ...]) -> Indices:
+    """Look a sequence up; kept, because each further page needs it again."""
+    opened = open_tokenization(folder)
+    assert opened.created_ns == created_ns
+    return opened.rows_of(opened.find(token_ids))
 
 
 class _Lengths:
@@ -142,23 +184,28 @@ class _Found:
         column: str,
         query: Node | None,
         lengths: Indices | None,
-        min_tokens: int | None,
-        max_tokens: int | None,
+        bounds: tuple[int | None, int | None],
+        within: Indices | None,
     ) -> None:
         self._rows: Indices | None = None
         self._index: Index | None = None
         self._query = query
-        bounded = min_tokens is not None or max_tokens is not None
+        bounded = bounds != (None, None)
         index = None if query is None else Index.open(opened.folder, column)
-        if query is None and not bounded:
+        #: Rows that the full-text index has.
+        self.indexed = 0 if index is None else index.n_rows
+        if query is None and not bounded and within is None:
             self.count = opened.n_rows
-        elif query is not None and index and index.n_rows == opened.n_rows and not bounded:
+        elif query and index and index.n_rows == opened.n_rows and not bounded and within is None:
             self._index = index
             self.count = index.count(query)
         else:
             self._rows = None if query is None else _matching(opened, column, query, index)
+            if within is not None:
+                rows = self._rows
+                self._rows = within if rows is None else np.intersect1d(rows, within, True)
             if bounded:
-                self._rows = _bounded(self._rows, opened.n_rows, lengths, min_tokens, max_tokens)
+                self._rows = _bounded(self._rows, opened.n_rows, lengths, *bounds)
             self.count = opened.n_rows if self._rows is None else len(self._rows)
 
     def page(self, offset: int, limit: int) -> list[int]:
@@ -219,7 +266,7 @@ def _samples(
     column: str,
     extra: Sequence[str],
     lengths: _Lengths,
-    query: Node | None,
+    marks: Marks,
 ) -> list[dict[str, Any]]:
     counts = lengths.of(name, opened)
     samples: list[dict[str, Any]] = []
@@ -231,7 +278,7 @@ def _samples(
             "split": name,
             "text": text,
             "n_tokens": None if counts is None else int(counts[index]),
-            "highlights": [] if query is None else highlights(query, text),
+            **marks.of(text, row[column]),
         }
         if not isinstance(row[column], str) and (chat := cols.turns(row[column])):
             sample["turns"] = chat
@@ -241,4 +288,4 @@ def _samples(
     return samples
 
 
-on_forget += [_scan.cache_clear, _id_lengths.cache_clear]
+on_forget += [_scan.cache_clear, _id_lengths.cache_clear, _token_rows.cache_clear]

@@ -5,9 +5,11 @@ Both are computed over everything, once, and kept beside the data.
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import numpy.typing as npt
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
 from mistudio_ext.store.fulltext import Index
+from mistudio_ext.store.replacing import write_json
 from mistudio_ext.store.tokens import Tokenization
 
 Ints = npt.NDArray[np.int64]
@@ -215,6 +218,27 @@ def _measure_tokens(tokens: Tokenization, decode: Callable[[int], str] | None) -
     }
 
 
+def as_csv(found: dict[str, Any]) -> str:
+    """Return statistics as CSV: one line per value, its path in dots, then the value."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["key", "value"])
+    table.writerows(_flat(found, ""))
+    return text.getvalue()
+
+
+def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        items = ((str(name), item) for name, item in value.items())
+    elif isinstance(value, list):
+        items = ((str(i), item) for i, item in enumerate(value))
+    else:
+        yield key, "" if value is None else value
+        return
+    for name, item in items:
+        yield from _flat(item, f"{key}.{name}" if key else name)
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text())
@@ -225,9 +249,5 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Keep what was computed, if the folder can be written to."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(content))
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        write_json(path, content)

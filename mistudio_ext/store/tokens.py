@@ -40,6 +40,8 @@ class Tokenization:
         path = folder / "manifest.json"
         if not path.is_file():
             raise NotFoundError(f"There is no tokenization in {folder}.", code="no_tokenization")
+        #: Changes when the tokenization is made anew.
+        self.created_ns = path.stat().st_mtime_ns
         self.manifest: dict[str, Any] = json.loads(path.read_text())
         self.tokens = self._open("tokens")
         self.offsets = self._open("offsets")
@@ -113,6 +115,11 @@ class Tokenization:
         found = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         ends = self.offsets[np.searchsorted(self.offsets, found, side="right")]
         return found[found + len(ids) <= ends]
+
+    def rows_of(self, positions: IntArray) -> npt.NDArray[np.int64]:
+        """Return the dataset rows of flat token positions, int64, sorted, each once."""
+        pieces = np.searchsorted(self.docs, positions, side="right") - 1
+        return np.unique(np.asarray(self.doc_rows[pieces], np.int64))
 
     def locate(self, positions: IntArray) -> IntArray:
         """Return the sample of each flat token position, int64."""

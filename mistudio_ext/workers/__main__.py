@@ -28,8 +28,11 @@ from mistudio_ext.workers.station import Station, overdue
 KINDS: dict[str, str] = {
     "dataset.import": "mistudio_ext.workers.import_dataset",
     "index": "mistudio_ext.workers.index",
+    "near-duplicates": "mistudio_ext.workers.near_duplicates",
     "model.import": "mistudio_ext.workers.import_model",
     "tokenize": "mistudio_ext.workers.tokenize",
+    "tokenization.export": "mistudio_ext.workers.export_tokenization",
+    "tokenizer.read": "mistudio_ext.workers.read_tokenizer",
     "extract": "mistudio_ext.workers.extract",
 }
 

@@ -139,7 +139,17 @@ class TextEncoder:
             return False
         folder.mkdir(parents=True, exist_ok=True)
         self._backend.save(str(folder / "tokenizer.json"), pretty=False)
-        (folder / "tokenizer_facts.json").write_text(json.dumps(self.facts()))
+        template = getattr(self.tokenizer, "chat_template", None)
+        facts = {
+            **self.facts(),
+            "chat_template": template if isinstance(template, str) else None,
+            "special_texts": {
+                name: str(text)
+                for name, text in self.tokenizer.special_tokens_map.items()
+                if isinstance(text, str)
+            },
+        }
+        (folder / "tokenizer_facts.json").write_text(json.dumps(facts))
         return True
 
     def facts(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_the_preview_gives_the_same_ids_as_the_run(
     shown = [[chip["id"] for chip in context["tokens"]] for context in found["contexts"]]
     assert shown == [context.tolist() for context in real.contexts()]
     assert [context["row"] for context in found["contexts"]] == real.rows
-    assert found["skipped"] == {"empty": real.empty, "short": real.short}
+    assert found["skipped"] == {"empty": real.empty, "short": real.short, "junk": 0}
     assert found["n_tokens"] == len(real.tokens)
 
 

@@ -1,0 +1,124 @@
+"""What a request for a new dataset may say, checked before anything is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext import sample
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.services.context import Context, Json, only_known, signature, text_of
+from mistudio_ext.services.hub_ids import repo_id
+from mistudio_ext.services.uploads import UploadService
+from mistudio_ext.spec import fingerprint
+
+_FIELDS = (
+    "source",
+    "path",
+    "upload",
+    "repo_id",
+    "config",
+    "revision",
+    "split",
+    "splits",
+    "columns",
+    "text_column",
+    "name",
+    "max_rows",
+    "token",
+    "options",
+)
+
+#: What decides which rows a dataset has.
+_CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column", "options")
+
+
+def read_request(
+    context: Context, uploads: UploadService, body: Json
+) -> tuple[Json, dict[str, str]]:
+    """Check a request; return what is kept of it, and its secrets.
+
+    Raises
+    ------
+    MiStudioError
+        Naming the field that is wrong.
+    """
+    only_known(body, *_FIELDS)
+    request = _source(context, uploads, body)
+    for name in ("config", "revision", "text_column"):
+        if (text := text_of(body, name)) is not None:
+            request[name] = text
+    splits = body.get("splits") or ([body["split"]] if body.get("split") else None)
+    for name, value in (("splits", splits), ("columns", body.get("columns"))):
+        if value:
+            request[name] = _names(value, name)
+    if body.get("max_rows") is not None:
+        request["max_rows"] = _positive(body["max_rows"], "max_rows")
+    if body.get("options"):
+        request["options"] = _options(body["options"])
+    token = text_of(body, "token")
+    return request, {"HF_TOKEN": token} if token else {}
+
+
+def _source(context: Context, uploads: UploadService, body: Json) -> Json:
+    source = text_of(body, "source")
+    request: Json = {"source": source}
+    if source == "sample":
+        request["path"] = str(sample.DATASET_DIR)
+    elif source == "path":
+        request["path"] = str(context.local_path(body.get("path")))
+    elif source == "upload":
+        request["path"] = str(uploads.path(body.get("upload")))
+        request["upload"] = body["upload"]
+    elif source == "hub":
+        request["repo_id"] = repo_id(body.get("repo_id"))
+    else:
+        raise InvalidInputError(
+            f"A dataset cannot come from {source!r}.",
+            code="bad_source",
+            field="source",
+            hint="Choose one of sample, path, upload, hub.",
+        )
+    return request
+
+
+def identity(request: Json) -> str:
+    """Return what is the same for requests of the same data."""
+    choices = {name: request.get(name) for name in _CHOICES}
+    where = request.get("repo_id")
+    if request["source"] != "hub":
+        where = signature(Path(request["path"]))
+    return fingerprint({"source": request["source"], "where": where, **choices})
+
+
+def default_name(request: Json) -> str:
+    """Return the name of a dataset that was given none."""
+    if request["source"] == "sample":
+        return sample.DATASET_NAME
+    if request["source"] == "hub":
+        name: str = request["repo_id"]
+        return f"{name}:{request['config']}" if request.get("config") else name
+    path = Path(request["path"])
+    return path.name if path.is_dir() else path.name.split(".")[0]
+
+
+def _options(value: Any) -> Json:
+    """Return how a file is to be read; the worker checks the values."""
+    if not isinstance(value, dict):
+        raise InvalidInputError("options must be an object.", code="bad_option", field="options")
+    only_known(value, "format", "encoding", "delimiter", "header", "bad_rows")
+    return value
+
+
+def _names(value: Any, field: str) -> list[str]:
+    if isinstance(value, list) and all(isinstance(v, str) and v for v in value):
+        return value
+    raise InvalidInputError(f"{field} must be a list of names.", code="bad_names", field=field)
+
+
+def _positive(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInputError(
+            f"{field} must be a whole number of at least 1.", code="bad_number", field=field
+        )
+    return value
