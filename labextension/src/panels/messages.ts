@@ -7,11 +7,13 @@ import { activationTexts } from './activations/texts';
 import { monitorTexts } from './monitor/texts';
 import { architectureTexts } from './architecture/texts';
 import { modelTexts } from './models/texts';
+import { templateTexts } from './templates/texts';
 import { uiTexts } from './ui/texts';
 
 const english = {
   ...architectureTexts,
   ...modelTexts,
+  ...templateTexts,
   ...uiTexts,
   ...activationTexts,
   ...monitorTexts,

@@ -7,6 +7,8 @@ import type { Api, ApiError } from './api';
 import { MonitorFeed } from './monitor/feed';
 import type { Measured } from './monitor/types';
 import { Table } from './table';
+import { listTemplates } from './templates/api';
+import type { Template } from './templates/types';
 import type { Row } from './table';
 import type { ConnectionState, EventStream, ServerEvent } from './events';
 import type {
@@ -35,6 +37,8 @@ export class Store {
   readonly models = new Table<Model>();
   readonly extractions = new Table<Extraction>();
   readonly jobs = new Table<Job>();
+  /** Read when they are first looked at. */
+  readonly templates = new Table<Template>();
   readonly system = signal<System | null>(null);
   readonly connection = signal<ConnectionState>('connecting');
   /** Extractions asked for on this page, newest first. */
@@ -119,6 +123,7 @@ export class Store {
       this.models.load(this.api.models),
       this.extractions.load(this.api.extractions),
       this.jobs.load(this.api.jobs),
+      this.templates.loaded.peek() || this.templates.error.peek() ? this.loadTemplates() : null,
       this.refreshSystem()
     ]);
   }
@@ -169,7 +174,8 @@ export class Store {
       dataset: this.datasets,
       model: this.models,
       extraction: this.extractions,
-      job: this.jobs
+      job: this.jobs,
+      template: this.templates
     };
     return (tables[type] as Table<Row> | undefined) ?? null;
   }
@@ -222,6 +228,10 @@ export class Store {
   async renameModel(id: string, name: string): Promise<void> {
     const asked = this.models.now;
     this.models.absorb(await this.api.renameModel(id, name), asked);
+  }
+
+  async loadTemplates(): Promise<void> {
+    await this.templates.load(() => listTemplates(this.api));
   }
 
   /** Asks for a model in another format; what is there already is given back. */

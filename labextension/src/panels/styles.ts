@@ -5,8 +5,9 @@ import monitor from './monitor/monitor.css';
 import css from './panels.css';
 import models from './models/models.css';
 import shared from './ui/shared.css';
+import templates from './templates/templates.css';
 
-const SHEETS = [css, shared, activations, models, monitor];
+const SHEETS = [css, shared, activations, models, monitor, templates];
 
 const MARK = 'data-jp-mistudio-style';
 

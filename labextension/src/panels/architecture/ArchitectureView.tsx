@@ -14,7 +14,7 @@ import { Facts } from '../ui/Facts';
 import { Icon } from '../ui/Icon';
 import { Disclosure, Section } from '../ui/Section';
 import { ConfigTree } from './ConfigTree';
-import { architectureFacts } from './facts';
+import { architectureFacts, totals } from './facts';
 import { HookChooser } from './HookChooser';
 import { HookList } from './HookList';
 import { LayerTree } from './LayerTree';
@@ -63,7 +63,7 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
   return (
     <>
       {architecture.extractable && <p>{architecture.extractable}</p>}
-      <Facts facts={architectureFacts(architecture)} label={t('architecture.title')} />
+      <Facts facts={totals(architecture)} label={t('architecture.title')} />
       <Section
         title={t('architecture.hooks')}
         aside={chosen.length > 0 ? t('hooks.count', { n: chosen.length }) : undefined}
@@ -81,6 +81,9 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
           onChange={names => host.select({ ...selection, model: model.id, ...contract(names) })}
         />
       </Section>
+      <Disclosure title={t('architecture.facts')} open>
+        <Facts facts={architectureFacts(architecture)} label={t('architecture.facts')} />
+      </Disclosure>
       <Disclosure title={t('points.title')}>
         <HookList architecture={architecture} />
       </Disclosure>

@@ -5,6 +5,16 @@ import type { Fact } from '../ui/Facts';
 import { blockForm } from './block';
 import type { BlockForm } from './block';
 
+/** The numbers that a person looks for first. */
+export function totals(a: Architecture): Fact[] {
+  return [
+    [t('fact.params'), compact(a.n_params)],
+    [t('fact.layers'), String(a.n_layers)],
+    [t('fact.d_model'), integer(a.d_model)],
+    [t('fact.size'), bytes(a.size_bytes)]
+  ];
+}
+
 /** The structure in numbers; what is unknown or does not apply is left out. */
 export function architectureFacts(a: Architecture): Fact[] {
   const yesNo = (value: boolean | null | undefined): string | null =>

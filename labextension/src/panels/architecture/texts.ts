@@ -24,6 +24,8 @@ export const architectureTexts = {
   'point.resid_post': 'The residual stream as it leaves the block',
   'point.ln_final': 'The stream after the final norm: what the unembedding reads',
 
+  'architecture.facts': 'Facts',
+
   'points.title': 'Hook points: what each is',
   'points.point': 'Point',
   'points.width': 'Width',
