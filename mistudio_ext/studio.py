@@ -20,6 +20,8 @@ from mistudio_ext.services.exports import ExportService
 from mistudio_ext.services.extractions import ExtractionService
 from mistudio_ext.services.hub import HubService
 from mistudio_ext.services.indexes import IndexService
+from mistudio_ext.services.model_facts import ModelFacts
+from mistudio_ext.services.model_removal import ModelRemoval
 from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.monitor import MonitorService
 from mistudio_ext.services.near_duplicates import NearDuplicateService
@@ -31,6 +33,7 @@ from mistudio_ext.services.tokenization_presets import PresetService
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.services.tokenizers import Tokenizers
 from mistudio_ext.services.uploads import UploadService
+from mistudio_ext.services.variants import VariantService
 from mistudio_ext.settings import Settings, from_config_files
 
 
@@ -44,9 +47,9 @@ class Studio:
 
     Attributes
     ----------
-    datasets, dataset_views, near_duplicates, uploads, models, tokenizations,
-    tokenization_presets, exports, extractions, activation_views, templates, hub,
-    system, monitor, storage
+    datasets, dataset_views, near_duplicates, uploads, models, variants, model_removal,
+    model_facts, tokenizations, tokenization_presets, exports, extractions, activation_views,
+    templates, hub, system, monitor, storage
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -77,11 +80,14 @@ class Studio:
         self.dataset_views = DatasetViews(context, tokenizers)
         self.near_duplicates = NearDuplicateService(context)
         self.models = ModelService(context)
+        self.variants = VariantService(context, self.models)
+        self.model_removal = ModelRemoval(context)
+        self.model_facts = ModelFacts(context, self.models)
         self.tokenizations = TokenizationService(context, tokenizers)
         self.tokenization_presets = PresetService(context)
         self.exports = ExportService(context)
         self.extractions = ExtractionService(
-            context, self.datasets, self.models, self.tokenizations
+            context, self.datasets, self.models, self.tokenizations, self.variants
         )
         self.activation_views = ActivationViews(context)
         self.monitor = MonitorService(context)

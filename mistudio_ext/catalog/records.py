@@ -77,6 +77,14 @@ class ModelRecord(Record):
     fingerprint: str | None = None
     tokenizer_fingerprint: str | None = None
     in_hf_cache: bool = False
+    #: Whether we put the copy into the Hub's cache, and so may free it.
+    downloaded: bool = False
+    #: The model whose files this variant uses.
+    parent_id: str | None = None
+    #: What was asked for, where a fall-back made another format.
+    requested_format: str | None = None
+    fallback_reason: str | None = None
+    measured: Json | None = None
     job_id: str | None = None
 
 

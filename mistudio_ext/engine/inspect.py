@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mistudio_ext.engine import points, verify
-from mistudio_ext.engine.load import load_model, meta_model, read_config
+from mistudio_ext.engine.load import LoadedModel, load_model, meta_model, read_config
 from mistudio_ext.engine.structure import config_number, discover, parameter_count
 from mistudio_ext.hookpoints import order
 
@@ -45,13 +45,20 @@ def inspect_model(
         points with the error of their checks, and the config.
     """
     say: Callable[[str, str], None] = (lambda _, __: None) if report is None else report.phase
-    config = read_config(Path(path), allow_remote_code)
-    empty = meta_model(config, allow_remote_code)
-    say("loading model", f"Loading {type(empty).__name__}")
+    say("loading model", f"Loading {Path(path).name}")
     loaded = load_model(
         path, format, "auto" if torch.cuda.is_available() else "cpu", allow_remote_code
     )
     say("verifying", "Finding and checking the hook points")
+    return describe_loaded(Path(path), loaded, allow_remote_code)
+
+
+def describe_loaded(
+    path: Path, loaded: LoadedModel, allow_remote_code: bool = False
+) -> dict[str, Any]:
+    """Return what :func:`inspect_model` returns, of a model that is in memory already."""
+    config = read_config(path, allow_remote_code)
+    empty = meta_model(config, allow_remote_code)
     structure = discover(loaded.model)
     mapped, checks = verify.verify(loaded.model, structure, points.build(structure, config))
     rule = verify.padding_rule(loaded.model, structure, config) if structure.blocks else "equal"
@@ -160,9 +167,21 @@ def tree(model: nn.Module, total: int, path: str = "", module: nn.Module | None 
 
 
 def memory_of(model: nn.Module) -> int:
-    """Return the bytes that parameters and buffers take in memory, shared ones once."""
+    """Return the bytes that a model's tensors take, shared ones once, scales of weights too."""
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    for parameter in list(tensors.values()):
+        for scale in _scales(parameter):
+            tensors[id(scale)] = scale
     return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def _scales(weight: torch.Tensor) -> list[torch.Tensor]:
+    """Return what bitsandbytes keeps beside a quantised weight."""
+    state = getattr(weight, "quant_state", None)
+    parts = [getattr(weight, "SCB", None)]
+    for level in (state, getattr(state, "state2", None)):
+        parts += [getattr(level, name, None) for name in ("absmax", "code", "offset")]
+    return [part for part in parts if isinstance(part, torch.Tensor)]
 
 
 def _text(config: Any) -> Any:

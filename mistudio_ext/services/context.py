@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext.catalog import Catalog, JobRecord
+from mistudio_ext.catalog import Catalog, JobRecord, ModelRecord
 from mistudio_ext.errors import (
     AccessDeniedError,
     ConflictError,
@@ -60,10 +60,14 @@ class Context:
             "schema_version": SPEC_VERSION,
             "data_dir": str(self.settings.data_dir),
             **limits.to_dict(),
-            "allow_remote_code": self.settings.allow_remote_code,
+            "allow_remote_code": False,
             "threads": self.settings.engine_options.get("threads"),
             **parts,
         }
+
+    def may_run_code(self, model: ModelRecord) -> bool:
+        """Tell whether code that a model brings may run: allowed, and ticked for this revision."""
+        return self.settings.allow_remote_code and bool(model.request.get("trust_remote_code"))
 
     def disk_limits(self) -> DiskLimits:
         """Return reserve and quota, with what is used of the quota now."""

@@ -36,6 +36,7 @@ from mistudio_ext.services.models import ModelService, require_layers
 from mistudio_ext.services.names import automatic_name
 from mistudio_ext.services.resolve import Resolver
 from mistudio_ext.services.tokenizations import TokenizationService
+from mistudio_ext.services.variants import VariantService
 from mistudio_ext.spec import ExtractionSpec, fingerprint
 
 KIND = "extract"
@@ -53,12 +54,14 @@ class ExtractionService:
         datasets: DatasetService,
         models: ModelService,
         tokenizations: TokenizationService,
+        variants: VariantService,
     ) -> None:
         self._context = context
         self._catalog = context.catalog.extractions
         self._models = models
         self._tokenizations = tokenizations
-        self._resolver = Resolver(context, datasets, models)
+        self._variants = variants
+        self._resolver = Resolver(context, datasets, models, variants)
         context.jobs.register(
             JobKind(
                 KIND,
@@ -127,7 +130,7 @@ class ExtractionService:
 
     def _find_or_add(self, request: requests.ExtractionRequest) -> tuple[Json, Json | None, bool]:
         self._resolver.check(request.model, request.dataset)
-        model = self._resolver.model(request.model, request.format)
+        model = self._resolver.model(request.model, request.format, request.fallback)
         dataset = self._resolver.dataset(request.dataset)
         identity = fingerprint(request.identity(model.id, dataset.id))
         existing = self._same_request(model, dataset, identity)
@@ -136,7 +139,9 @@ class ExtractionService:
         hooks = self._hooks(model, request.hooks, request.layers)
         spec = replace(request.spec, hooks=hooks)
         split = choose_split(dataset, request.split)
-        found = self._tokenizations.find(dataset, model, split, request.tokenization)
+        # A variant reads with its parent's tokenizer, and need not be made for that.
+        reader = self._variants.root(model)
+        found = self._tokenizations.find(dataset, reader, split, request.tokenization)
         if found is not None:
             final = self._fingerprint(model, found, spec)
             same = self._catalog.find(fingerprint=final)
@@ -146,9 +151,9 @@ class ExtractionService:
         if existing is not None:
             self._discard(existing)
         name = self._name(request, hooks)
-        length = self._tokenizations.context_length(model, request.tokenization)
+        length = self._tokenizations.context_length(reader, request.tokenization)
         self._require_space(model, dataset, split, found, length, spec)
-        tokenization = self._tokenizations.ensure(dataset, model, split, request.tokenization)
+        tokenization = self._tokenizations.ensure(dataset, reader, split, request.tokenization)
         known = model.n_layers is not None
         record = ExtractionRecord(
             id=new_id("ext"),
@@ -276,6 +281,7 @@ class ExtractionService:
         folder = self._context.settings.folder
         manifests.write_first(folder, record, spec, model, dataset, tokenization)
         return self._context.worker_spec(
+            allow_remote_code=self._context.may_run_code(model),
             extraction={
                 "id": record.id,
                 "name": record.name,

@@ -8,6 +8,7 @@ from typing import Any
 
 from mistudio_ext import hookpoints
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.services import fallback
 from mistudio_ext.services.context import Json, only_known, text_of
 from mistudio_ext.spec import MODEL_FORMATS, ExtractionSpec, TokenizationSpec
 
@@ -20,6 +21,7 @@ _FIELDS = (
     "layers",
     "hooks",
     "quantize",
+    "fallback",
     "name",
     "tokenization",
     *_SPEC_FIELDS,
@@ -42,6 +44,7 @@ class ExtractionRequest:
     tokenization: TokenizationSpec
     format: str | None
     name: str | None
+    fallback: tuple[str, ...] = ()
 
     def identity(self, model_id: str, dataset_id: str) -> Json:
         """Return the facts that make two requests the same."""
@@ -53,6 +56,8 @@ class ExtractionRequest:
             "hooks": sorted(hookpoints.ALIASES.get(hook, hook) for hook in self.hooks),
             "tokenization": self.tokenization.to_dict(),
             **self.spec.identity(),
+            # What may end in another format is another request.
+            **({"fallback": self.fallback} if self.fallback else {}),
         }
 
 
@@ -93,6 +98,7 @@ def read(body: Json) -> ExtractionRequest:
         tokenization=_tokenization(body),
         format=model_format,
         name=_name(body),
+        fallback=fallback.read(body, model_format or "fp32"),
     )
 
 

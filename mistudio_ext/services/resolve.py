@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mistudio_ext import sample
@@ -13,6 +13,7 @@ from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.hub_ids import is_repo_id
 from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.variants import VariantService
 
 #: Prefixes of our own ids: such a name is never looked for elsewhere.
 _OUR_IDS = ("ds_", "model_")
@@ -21,8 +22,15 @@ _OUR_IDS = ("ds_", "model_")
 class Resolver:
     """Finds what is named in the catalog, and registers what is not there yet."""
 
-    def __init__(self, context: Context, datasets: DatasetService, models: ModelService) -> None:
+    def __init__(
+        self,
+        context: Context,
+        datasets: DatasetService,
+        models: ModelService,
+        variants: VariantService,
+    ) -> None:
         self._context = context
+        self._variants = variants
         self._datasets = datasets
         self._models = models
 
@@ -46,15 +54,31 @@ class Resolver:
         created, _ = self._datasets.create(body)
         return catalog.get(created["id"])
 
-    def model(self, text: str, wanted_format: str | None) -> ModelRecord:
-        """Return the model in a format, registering it if need be; a failed one is tried again."""
+    def model(
+        self, text: str, wanted_format: str | None, smaller: Sequence[str] = ()
+    ) -> ModelRecord:
+        """Return the model in a format, registering it if need be; a failed one is tried again.
+
+        Parameters
+        ----------
+        text
+            Id, name, folder or repository.
+        wanted_format
+            The format; None for the one that the model is in.
+        smaller
+            Formats to fall back to, in order, if it does not fit into memory.
+        """
         catalog = self._context.catalog.models
         found = catalog.find(id=text) or catalog.find(name=text)
+        if found is not None and found.state == "failed" and found.parent_id:
+            return self._variants.ensure(found, wanted_format or _asked(found), smaller)
         if found is None or found.state == "failed":
             body = dict(found.request) if found else self._model_source(text)
             created, _ = self._models.create(body)
             found = catalog.get(created["id"])
-        return self._models.in_format(found, wanted_format) if wanted_format else found
+        if wanted_format in (None, found.format):
+            return found
+        return self._variants.ensure(found, str(wanted_format), smaller)
 
     def _model_source(self, text: str) -> Json:
         """Return the body that registers a model; shared folders come before the Hub."""
@@ -80,6 +104,10 @@ class Resolver:
             raise _not_ready("model", found.name, found.state)
         del wanted_format  # The shapes are those of any format.
         return found
+
+
+def _asked(variant: ModelRecord) -> str:
+    return variant.requested_format or variant.format
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ class SystemService:
                 "max_upload_bytes": settings.max_upload_bytes,
                 "disk_reserve_bytes": settings.disk_reserve_bytes,
                 "quota_bytes": settings.quota_bytes,
+                "allow_remote_code": settings.allow_remote_code,
             },
             "capabilities": {
                 "gpu": len(devices) > 1,

@@ -151,7 +151,7 @@ class Tokenizers:
                     code="model_not_ready",
                     field="model",
                 )
-            return folder.model(source.model.id)
+            return folder.model(source.model.parent_id or source.model.id)
         target = folder.tokenizer(str(source.fingerprint))
         if not (target / "tokenizer_facts.json").is_file():
             self._read(source)

@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "index": "mistudio_ext.workers.index",
     "near-duplicates": "mistudio_ext.workers.near_duplicates",
     "model.import": "mistudio_ext.workers.import_model",
+    "model.variant": "mistudio_ext.workers.variant",
     "tokenize": "mistudio_ext.workers.tokenize",
     "tokenization.export": "mistudio_ext.workers.export_tokenization",
     "tokenizer.read": "mistudio_ext.workers.read_tokenizer",

@@ -32,7 +32,7 @@ def fetch_model(
     with_code: bool,
     limits: DiskLimits,
     report: Reporter,
-) -> tuple[Path, str]:
+) -> tuple[Path, str, bool]:
     """Fetch config, tokenizer and safetensors of a model.
 
     Without the network a whole copy from an earlier time is used, with a warning.
@@ -40,7 +40,7 @@ def fetch_model(
     Returns
     -------
     tuple
-        The folder in the Hub's cache, and the commit.
+        The folder in the Hub's cache, the commit, and whether anything of it was fetched.
     """
     report.phase("downloading", f"Asking the Hub for {repo_id}")
     try:
@@ -50,13 +50,15 @@ def fetch_model(
         if ready is None:
             raise
         report.warn("offline_copy", f"The Hub cannot be reached: the copy of {repo_id} is used.")
-        return ready, ready.name
+        return ready, ready.name, False
     guard = DiskGuard(repository.cache, limits)
     names = list(_small_files(repository, with_code))
     if "config.json" not in names:
         raise _not_a_model(repo_id, "it has no config.json")
     weights = _weights(repository, report)
-    return repository.fetch([*names, *weights], guard=guard, report=report), repository.commit
+    fetched = any(not (repository.snapshot / name).exists() for name in weights)
+    path = repository.fetch([*names, *weights], guard=guard, report=report)
+    return path, repository.commit, fetched
 
 
 def _whole_copy(repo_id: str, revision: str | None) -> Path | None:

@@ -30,17 +30,18 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
-        "size_bytes", "in_hf_cache", "architecture", "tokenizer"}``.
+        "size_bytes", "in_hf_cache", "downloaded", "architecture",
+        "tokenizer"}``. ``downloaded`` tells that we put the copy into the cache.
         ``tokenizer`` has its class, vocabulary and special tokens. It and
         ``tokenizer_fingerprint`` are None for a model without a tokenizer.
     """
     model = spec["model"]
     allow_remote_code = bool(spec.get("allow_remote_code"))
-    revision = None
+    revision, fetched = None, False
     if model["source"] == "hub":
         from mistudio_ext.workers.hub_models import fetch_model
 
-        path, revision = fetch_model(
+        path, revision, fetched = fetch_model(
             model["repo_id"],
             model.get("revision"),
             endpoint=model.get("endpoint"),
@@ -73,8 +74,20 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "tokenizer_fingerprint": fingerprint(folder.tokenizer) if folder.tokenizer else None,
         "size_bytes": folder.size_bytes,
         "in_hf_cache": model["source"] == "hub",
+        "downloaded": _note_download(model.get("path"), fetched),
         "architecture": architecture,
     }
+
+
+def _note_download(target: str | None, fetched: bool) -> bool:
+    """Tell whether the copy in the cache is ours, also if an earlier attempt fetched it."""
+    if target is None:
+        return fetched
+    mark = Path(target) / "downloaded"
+    if fetched:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    return mark.exists()
 
 
 def _keep_tokenizer(
@@ -90,4 +103,4 @@ def _keep_tokenizer(
         return None
     if target and Path(target).resolve() != folder.path.resolve():
         encoder.save_for_preview(Path(target))
-    return encoder.facts()
+    return {**encoder.facts(), "description": encoder.description()}

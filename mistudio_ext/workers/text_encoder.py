@@ -152,6 +152,29 @@ class TextEncoder:
         (folder / "tokenizer_facts.json").write_text(json.dumps(facts))
         return True
 
+    def description(self) -> dict[str, Any]:
+        """Return what a person wants to know about the tokenizer."""
+        tokenizer = self.tokenizer
+        roles = {
+            value: name.removesuffix("_token")
+            for name, value in tokenizer.special_tokens_map.items()
+            if isinstance(value, str)
+        }
+        longest = int(tokenizer.model_max_length)
+        specials = zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)
+        return {
+            "class": type(tokenizer).__name__,
+            "fast": self.fast,
+            "vocab_size": self.vocab_size,
+            # transformers writes "no limit" as a number beyond all sizes.
+            "model_max_length": longest if longest < 2**31 else None,
+            "special_tokens": [
+                {"id": int(i), "text": str(text), "role": roles.get(str(text), "special")}
+                for i, text in sorted(specials)
+            ],
+            "chat_template": getattr(tokenizer, "chat_template", None) or None,
+        }
+
     def facts(self) -> dict[str, Any]:
         """Return what is written into the manifest about the tokenizer."""
         return {

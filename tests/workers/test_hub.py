@@ -247,7 +247,7 @@ def test_the_parquet_copy_stands_in_for_a_script(
 
 
 def fetch(running: HubSim, repo_id: str, report: Recorder | None = None) -> tuple[Path, str]:
-    return fetch_model(
+    path, commit, _ = fetch_model(
         repo_id,
         None,
         endpoint=running.url,
@@ -255,6 +255,7 @@ def fetch(running: HubSim, repo_id: str, report: Recorder | None = None) -> tupl
         reserve_bytes=0,
         report=report or Recorder(),
     )
+    return path, commit
 
 
 def test_a_model_is_fetched_without_what_it_does_not_need(hub: HubSim) -> None:

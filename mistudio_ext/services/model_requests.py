@@ -1,0 +1,165 @@
+"""Reading a request for a model: everything checked before anything is registered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mistudio_ext import sample
+from mistudio_ext.errors import AccessDeniedError, InvalidInputError
+from mistudio_ext.services.context import Context, Json, only_known, signature, text_of
+from mistudio_ext.services.hub_ids import repo_id
+from mistudio_ext.spec import MODEL_FORMATS, fingerprint
+
+_FIELDS = (
+    "source",
+    "path",
+    "repo_id",
+    "revision",
+    "format",
+    "token",
+    "name",
+    "trust_remote_code",
+)
+_COMMIT_DIGITS = 40
+
+
+def read(context: Context, body: Json) -> tuple[Json, dict[str, str]]:
+    """Check the body of ``POST models``.
+
+    Returns
+    -------
+    tuple
+        What is kept of the request, and its secrets as environment variables.
+
+    Raises
+    ------
+    InvalidInputError
+        With the field at fault.
+    AccessDeniedError
+        ``remote_code_not_allowed``, or what :meth:`Context.local_path` raises.
+    """
+    only_known(body, *_FIELDS)
+    source = text_of(body, "source")
+    request: Json = {"source": source, "format": read_format(body)}
+    if source == "sample":
+        request["path"] = str(sample.MODEL_DIR)
+    elif source == "path":
+        request["path"] = str(model_folder(context.local_path(body.get("path"))))
+    elif source == "hub":
+        wanted_repo = repo_id(body.get("repo_id"))
+        revision = text_of(body, "revision")
+        shared = None if revision else context.shared_model(wanted_repo)
+        if shared is not None:
+            return {**request, "source": "path", "path": str(shared)}, {}
+        request["repo_id"] = wanted_repo
+        if revision is not None:
+            request["revision"] = revision
+    else:
+        raise InvalidInputError(
+            f"A model cannot come from {source!r}.",
+            code="bad_source",
+            field="source",
+            hint="Choose one of sample, path, hub.",
+        )
+    if _trusts(context, body, request):
+        request["trust_remote_code"] = True
+    token = text_of(body, "token")
+    return request, {"HF_TOKEN": token} if token else {}
+
+
+def read_format(body: Json) -> str:
+    """Return the format of a request, fp32 where it names none."""
+    wanted = text_of(body, "format") or "fp32"
+    if wanted not in MODEL_FORMATS:
+        raise InvalidInputError(
+            f"There is no format '{wanted}'.",
+            code="bad_format",
+            field="format",
+            hint=f"Choose one of {', '.join(MODEL_FORMATS)}.",
+        )
+    return wanted
+
+
+def _trusts(context: Context, body: Json, request: Json) -> bool:
+    """Tell whether the model's own code may run: the administrator allows it and the user asks."""
+    ticked = body.get("trust_remote_code", False)
+    if not isinstance(ticked, bool):
+        raise InvalidInputError(
+            "trust_remote_code must be true or false.", code="bad_flag", field="trust_remote_code"
+        )
+    if not ticked:
+        return False
+    if not context.settings.allow_remote_code:
+        raise AccessDeniedError(
+            "Code that a model brings along is not run here.",
+            code="remote_code_not_allowed",
+            field="trust_remote_code",
+            hint="Ask the administrator to set allow_remote_code, if you trust the author.",
+        )
+    revision = request.get("revision") or ""
+    pinned = len(revision) == _COMMIT_DIGITS and all(c in "0123456789abcdef" for c in revision)
+    if request["source"] == "hub" and not pinned:
+        raise InvalidInputError(
+            "Code can be trusted only at one revision, so that it cannot change afterwards.",
+            code="revision_needed",
+            field="revision",
+            hint="Give the full commit, which hub/models/{org}/{name} names as revision.",
+        )
+    return True
+
+
+def model_folder(path: Path) -> Path:
+    """Return the path if it is a folder that ``save_pretrained`` could have written.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not; the worker looks closer.
+    """
+    hint = "Choose a folder that save_pretrained wrote: config.json and *.safetensors."
+    problem = None
+    if not path.is_dir():
+        problem = "it is not a folder"
+    elif not (path / "config.json").is_file():
+        problem = "there is no config.json in it"
+    else:
+        try:
+            config = json.loads((path / "config.json").read_text())
+            if not isinstance(config, dict) or "model_type" not in config:
+                problem = "its config.json names no model_type"
+        except (ValueError, OSError):
+            problem = "its config.json cannot be read"
+    if problem:
+        raise InvalidInputError(
+            f"'{path}' is not a model: {problem}.", code="not_a_model", field="path", hint=hint
+        )
+    return path
+
+
+def identity(request: Json) -> str:
+    """Return what two requests for the same weights in the same format have in common."""
+    where: Any = request.get("repo_id")
+    if request["source"] != "hub":
+        where = signature(Path(request["path"]))
+    facts = {name: request.get(name) for name in ("source", "revision", "format")}
+    if request.get("trust_remote_code"):
+        facts["trust_remote_code"] = True
+    return fingerprint({"where": where, **facts})
+
+
+def default_name(request: Json) -> str:
+    """Return the name of a model that was given none."""
+    if request["source"] == "sample":
+        name = sample.MODEL_NAME
+    elif request["source"] == "hub":
+        name = request["repo_id"]
+    else:
+        name = Path(request["path"]).name
+    return in_format_name(name, request["format"])
+
+
+def in_format_name(name: str, wanted: str) -> str:
+    """Return a model's name with the format that it is in, fp32 unsaid."""
+    return name if wanted == "fp32" else f"{name} ({wanted})"

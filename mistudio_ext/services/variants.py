@@ -1,0 +1,210 @@
+"""Variants: the same weights in another format, sharing the files of the model they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.jobs import JobKind
+from mistudio_ext.services import fallback, model_requests
+from mistudio_ext.services.context import Context, Json, free_name, only_known, text_of
+from mistudio_ext.services.models import ModelService, facts_of, view
+from mistudio_ext.spec import MODEL_FORMATS
+
+KIND = "model.variant"
+
+#: Limits of the texts on which a variant is compared with its reference.
+MAX_TEXTS, MAX_CHARACTERS = 32, 4000
+
+
+class VariantService:
+    """Makes a model's variants and finds those that are there."""
+
+    def __init__(self, context: Context, models: ModelService) -> None:
+        self._context = context
+        self._catalog = context.catalog.models
+        self._models = models
+        context.jobs.register(
+            JobKind(
+                KIND,
+                prepare=self._prepare,
+                finish=self._finish,
+                fail=self._fail,
+                restart=self._restart,
+                environment=context.worker_environment,
+                limit=1,
+            )
+        )
+
+    def list(self, model_id: str) -> list[Json]:
+        """Return all formats of a model's weights: the parent, then its variants."""
+        root = self.root(self._catalog.get(model_id))
+        variants = self._catalog.list(parent_id=root.id)
+        return [view(record) for record in (root, *variants)]
+
+    def root(self, record: ModelRecord) -> ModelRecord:
+        """Return the model that owns the files of this one; itself if it is no variant."""
+        return self._catalog.get(record.parent_id) if record.parent_id else record
+
+    def create(self, model_id: str, body: Json) -> tuple[Json, Json | None]:
+        """Make a variant: ``{format, fallback?, texts?, device?, name?}``.
+
+        Returns
+        -------
+        tuple
+            The variant, and the job that makes it, None if it is there already.
+        """
+        only_known(body, "format", "fallback", "texts", "device", "name")
+        if text_of(body, "format") is None:
+            raise InvalidInputError(
+                "Choose a format.",
+                code="format_missing",
+                field="format",
+                hint=f"One of {', '.join(MODEL_FORMATS)}.",
+            )
+        wanted = model_requests.read_format(body)
+        params = {
+            "candidates": [wanted, *fallback.read(body, wanted)],
+            "texts": _texts(body.get("texts")),
+            "device": text_of(body, "device") or "auto",
+        }
+        record = self._find_or_add(
+            self._catalog.get(model_id), wanted, params, text_of(body, "name")
+        )
+        jobs = self._context.jobs
+        there = record.state == "ready" or record.job_id is None
+        return view(record), None if there else jobs.view(jobs.get(str(record.job_id)))
+
+    def ensure(self, record: ModelRecord, wanted: str, smaller: Sequence[str] = ()) -> ModelRecord:
+        """Return a model in a format, making the variant if it is not there.
+
+        Parameters
+        ----------
+        record
+            The model, or another variant of it.
+        wanted
+            The format.
+        smaller
+            Formats to fall back to, in order, if it does not fit into memory.
+        """
+        params = {"candidates": [wanted, *smaller], "texts": None, "device": "auto"}
+        return self._find_or_add(record, wanted, params, None)
+
+    def _find_or_add(
+        self, record: ModelRecord, wanted: str, params: Json, name: str | None
+    ) -> ModelRecord:
+        with self._context.creating:
+            root = self.root(record)
+            found = self._find(root, wanted)
+            if found is not None and found.state == "failed" and found.id != root.id:
+                # Asked for again, perhaps with formats to fall back to: not the same job.
+                return self._submit(root, found, params)
+            if found is not None:
+                return found
+            request = {**root.request, "format": wanted}
+            variant = ModelRecord(
+                id=new_id("model"),
+                name=free_name(
+                    self._catalog.find, name or model_requests.in_format_name(root.name, wanted)
+                ),
+                source=root.source,
+                repo_id=root.repo_id,
+                revision=root.revision,
+                source_path=root.source_path,
+                request=request,
+                identity=f"{root.id}/{wanted}",
+                format=wanted,
+                parent_id=root.id,
+                path=root.path,
+                fingerprint=root.fingerprint,
+                tokenizer_fingerprint=root.tokenizer_fingerprint,
+            )
+            self._catalog.add(variant)
+            return self._submit(root, variant, params)
+
+    def _find(self, root: ModelRecord, wanted: str) -> ModelRecord | None:
+        """Return the root or the variant that is in a format, or was asked for in it."""
+        family = [root, *self._catalog.list(parent_id=root.id)]
+        exact = [r for r in family if r.format == wanted and r.requested_format is None]
+        fallen = [r for r in family if r.requested_format == wanted]
+        registered = self._catalog.find(
+            identity=model_requests.identity({**root.request, "format": wanted})
+        )
+        return next(iter([*exact, *fallen, *([registered] if registered else [])]), None)
+
+    def _submit(self, root: ModelRecord, variant: ModelRecord, params: Json) -> ModelRecord:
+        waits = [root.job_id] if root.state != "ready" and root.job_id else []
+        job = self._context.jobs.submit(
+            KIND,
+            ("model", variant.id, variant.name),
+            {"model": variant.id, **params},
+            depends_on=waits,
+        )
+        return self._models.changed(variant.id, job_id=job.id, state="pending", error=None)
+
+    # -- the job -----------------------------------------------------------------------------
+
+    def _prepare(self, job: JobRecord) -> Json:
+        record = self._catalog.get(job.params["model"])
+        root = self.root(record)
+        return self._context.worker_spec(
+            allow_remote_code=self._context.may_run_code(root),
+            model={
+                "id": record.id,
+                "name": record.name,
+                "path": root.path,
+                "reference": root.format,
+                "candidates": job.params["candidates"],
+                "device": job.params["device"],
+                "texts": job.params["texts"],
+            },
+        )
+
+    def _finish(self, job: JobRecord, result: Json) -> None:
+        record = self._catalog.get(job.params["model"])
+        root = self.root(record)
+        self._models.keep_architecture(record.id, result["architecture"])
+        made, wanted = result["format"], job.params["candidates"][0]
+        name = record.name
+        if made != wanted:
+            name = free_name(self._catalog.find, f"{root.name} ({made} instead of {wanted})")
+        self._models.changed(
+            record.id,
+            state="ready",
+            error=None,
+            name=name,
+            format=made,
+            requested_format=wanted if made != wanted else None,
+            fallback_reason=result["fallback_reason"],
+            measured=result["measured"],
+            path=root.path,
+            revision=root.revision,
+            fingerprint=root.fingerprint,
+            tokenizer_fingerprint=root.tokenizer_fingerprint,
+            size_bytes=result["measured"]["size_bytes"],
+            **facts_of(result["architecture"]),
+        )
+
+    def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
+        if self._catalog.find(id=job.params["model"]) is not None:
+            self._models.changed(job.params["model"], state="failed", error=error)
+
+    def _restart(self, job: JobRecord) -> None:
+        self._models.changed(job.params["model"], state="pending", error=None)
+
+
+def _texts(value: Any) -> list[str] | None:
+    """Return the texts to compare on, None for the sample's."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(t, str) and t.strip() for t in value):
+        raise InvalidInputError(
+            "texts must be a list of texts that are not empty.", code="bad_texts", field="texts"
+        )
+    if not value or len(value) > MAX_TEXTS:
+        raise InvalidInputError(
+            f"Give 1 to {MAX_TEXTS} texts, not {len(value)}.", code="bad_texts", field="texts"
+        )
+    return [text[:MAX_CHARACTERS] for text in value]
