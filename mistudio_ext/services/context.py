@@ -65,9 +65,10 @@ class Context:
             **parts,
         }
 
-    def may_run_code(self, model: ModelRecord) -> bool:
+    def may_run_code(self, model: ModelRecord | None) -> bool:
         """Tell whether code that a model brings may run: allowed, and ticked for this revision."""
-        return self.settings.allow_remote_code and bool(model.request.get("trust_remote_code"))
+        ticked = model is not None and bool(model.request.get("trust_remote_code"))
+        return self.settings.allow_remote_code and ticked
 
     def disk_limits(self) -> DiskLimits:
         """Return reserve and quota, with what is used of the quota now."""

@@ -229,7 +229,7 @@ class TokenizationService:
         self._changed(record.id, settings=settings, split=split, identity=identity)
         folder = self._context.settings.folder
         return self._context.worker_spec(
-            allow_remote_code=self._context.may_run_code(model),
+            allow_remote_code=self._context.may_run_code(source.model),
             tokenization={
                 "id": record.id,
                 "path": str(folder.tokenization(record.id)),
