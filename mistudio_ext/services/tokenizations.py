@@ -106,6 +106,7 @@ class TokenizationService:
             return self._resume(existing)
         if existing is not None:
             # Its model is gone, or its server died before the job was queued: made anew.
+            remove_folder(self._context.settings.folder.tokenization(existing.id))
             self._catalog.delete(existing.id)
         record = TokenizationRecord(
             id=new_id("tok"),

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,6 +155,15 @@ class Cutter:
                 field="overlap",
                 hint=f"Choose at most {room - 1}.",
             )
+
+    def state(self) -> dict[str, Any]:
+        """Return what waits for the next rows, as JSON; take the finished contexts first."""
+        return {"open": list(map(int, self._open)), "open_docs": self._open_docs}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where another cutter with the same settings was."""
+        self._open = list(state["open"])
+        self._open_docs = [(length, row, start) for length, row, start in state["open_docs"]]
 
     def add(self, rows: Iterable[tuple[int, Ids]]) -> None:
         """Cut rows, given as ``(dataset row, token ids)``."""

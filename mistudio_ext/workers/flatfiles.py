@@ -20,17 +20,23 @@ class NpyAppender:
     Parameters
     ----------
     path
-        The file, made anew.
+        The file.
     dtype
         Its dtype.
+    keep
+        Values to keep of a file that is there; what comes after them is cut off.
+        Without any the file is made anew.
     """
 
-    def __init__(self, path: Path, dtype: npt.DTypeLike) -> None:
+    def __init__(self, path: Path, dtype: npt.DTypeLike, keep: int = 0) -> None:
         self.path = path
         self.dtype = np.dtype(dtype)
-        self.length = 0
-        self._file = path.open("wb")
+        self.length = keep
+        self._file = path.open("r+b" if keep else "wb")
         self._write_header()
+        if keep:
+            self._file.truncate(self._file.tell() + self.n_bytes)
+            self._file.seek(0, os.SEEK_END)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +62,11 @@ class NpyAppender:
         array = np.ascontiguousarray(values, self.dtype)
         self._file.write(array.tobytes())
         self.length += len(array)
+
+    def sync(self) -> None:
+        """Flush what was appended to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Write the final length and flush the file to the disk."""

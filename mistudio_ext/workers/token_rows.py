@@ -13,6 +13,7 @@ from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
 from mistudio_ext.store.contexts import Frame
+from mistudio_ext.store.junk import junk_share, without_junk
 from mistudio_ext.workers.text_encoder import TextEncoder, model_vocab_size
 
 if TYPE_CHECKING:
@@ -21,7 +22,37 @@ if TYPE_CHECKING:
 #: Characters that go through the tokenizer at once; bounds the memory.
 BATCH_CHARS = 2_000_000
 
+#: Bad rows that are named.
+NAMED_ROWS = 20
+
 _NO_FRAME = Frame((), (), None, None)
+
+
+class LeftOut:
+    """Counts the rows that are left out, and names the first bad ones."""
+
+    def __init__(self) -> None:
+        self._junk = self._bad = 0
+        self._named: list[dict[str, Any]] = []
+
+    def junk(self) -> None:
+        """Count a row with too much junk."""
+        self._junk += 1
+
+    def bad(self, row: int, error: MiStudioError) -> None:
+        """Count a row that cannot be tokenised."""
+        self._bad += 1
+        if len(self._named) < NAMED_ROWS:
+            self._named.append({"row": row, "message": error.message})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"junk", "bad", "bad_rows": [{"row", "message"}]}``."""
+        return {"junk": self._junk, "bad": self._bad, "bad_rows": list(self._named)}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what :meth:`to_dict` gave."""
+        self._junk, self._bad = kept["junk"], kept["bad"]
+        self._named = list(kept["bad_rows"])
 
 
 class RowReader:
@@ -44,6 +75,7 @@ class RowReader:
         self.n_rows = min(split.n_rows, settings.max_rows or split.n_rows)
         #: Whether the rows bring their special tokens along.
         self.ready = self._kind == "ids" or settings.chat_template
+        self.left_out = LeftOut()
 
     @classmethod
     def open(
@@ -86,38 +118,64 @@ class RowReader:
         """Gives the text of a token, if there is a tokenizer."""
         return None if self._encoder is None else self._encoder.decode
 
-    def batches(self) -> Iterator[tuple[int, list[list[int]]]]:
-        """Yield ``(first row, token ids of each row)``."""
+    def batches(self, start: int = 0) -> Iterator[tuple[int, list[list[int] | None]]]:
+        """Yield ``(first row, token ids of each row)`` from a row on; None for one left out."""
         names = [self._column]
         masked = self._kind == "ids" and "attention_mask" in self._split.schema.names
         if masked:
             names.append("attention_mask")
-        for first, batch in self._split.iter_batches(names, 0, self.n_rows):
+        for first, batch in self._split.iter_batches(names, start, self.n_rows):
             values = batch.column(0).to_pylist()
             if self._kind == "ids":
                 masks = batch.column(1).to_pylist() if masked else [None] * len(values)
-                yield (
-                    first,
-                    [
-                        self._checked(first + i, _unmasked(ids, mask))
-                        for i, (ids, mask) in enumerate(zip(values, masks, strict=True))
-                    ],
-                )
+                pairs = enumerate(zip(values, masks, strict=True), first)
+                yield first, [self._ready_ids(row, *pair) for row, pair in pairs]
                 continue
             texts = [self._text(first + i, value) for i, value in enumerate(values)]
-            for begin, end in _portions([len(text) for text in texts]):
+            for begin, end in _portions([len(text or "") for text in texts]):
                 yield first + begin, self._encode(first + begin, texts[begin:end])
 
-    def _text(self, row: int, value: Any) -> str:
-        if not self._settings.chat_template or value is None:
-            return cols.as_text(value)
+    def _ready_ids(
+        self, row: int, ids: list[int] | None, mask: list[int] | None
+    ) -> list[int] | None:
+        try:
+            return self._checked(row, _unmasked(ids, mask))
+        except MiStudioError as error:
+            self._leave_out(row, error)
+            return None
+
+    def _leave_out(self, row: int, error: MiStudioError) -> None:
+        """Count a bad row if bad rows are skipped, else raise the error that names it."""
+        if self._settings.bad_rows == "stop":
+            raise error
+        self.left_out.bad(row, error)
+
+    def _text(self, row: int, value: Any) -> str | None:
+        """Return the text of a row; None if it is left out."""
+        limit = self._settings.max_junk_share
+        if limit is not None and junk_share(cols.as_text(value)) > limit:
+            self.left_out.junk()
+            return None
+        text = cols.as_text(value)
+        if self._settings.chat_template and value is not None:
+            try:
+                text = self._chat(row, value)
+            except InvalidInputError as error:
+                if error.code == "no_chat_template":
+                    raise
+                self._leave_out(row, error)
+                return None
+        return without_junk(text) if self._settings.junk == "remove" else text
+
+    def _chat(self, row: int, value: Any) -> str:
         turns = cols.turns(value)
         if turns is None or self._encoder is None:
             raise InvalidInputError(
                 f"Row {row} of column '{self._column}' is no list of turns.",
                 code="no_chat",
                 field="chat_template",
-                hint="Switch the chat template off, or choose a column of role and content.",
+                hint="Switch the chat template off, choose a column of role and content, "
+                "or skip bad rows.",
             )
         try:
             return self._encoder.render_chat(turns)
@@ -128,22 +186,37 @@ class RowReader:
                 f"The chat template refuses row {row}: {error}",
                 code="bad_row",
                 field="chat_template",
-                hint="Mend the row, or switch the chat template off.",
+                hint="Mend the row, switch the chat template off, or skip bad rows.",
             ) from error
 
-    def _encode(self, first: int, texts: Sequence[str]) -> list[list[int]]:
+    def _encode(self, first: int, texts: Sequence[str | None]) -> list[list[int] | None]:
+        """Return the token ids of some rows; None for those left out."""
         assert self._encoder is not None
+        places = [i for i, text in enumerate(texts) if text is not None]
+        found: list[list[int] | None] = [None] * len(texts)
         try:
-            return self._encoder.encode(texts)
-        except Exception:
-            for i, text in enumerate(texts):
-                try:
-                    self._encoder.encode([text])
-                except Exception as cause:
-                    raise InvalidInputError(
-                        f"The tokenizer fails on row {first + i}: {cause}", code="bad_row"
-                    ) from cause
-            raise
+            encoded = self._encoder.encode([text for text in texts if text is not None])
+        except Exception:  # noqa: BLE001 - whatever a tokenizer raises; the row is looked for
+            return [self._encode_one(first + i, text) for i, text in enumerate(texts)]
+        for i, ids in zip(places, encoded, strict=True):
+            found[i] = ids
+        return found
+
+    def _encode_one(self, row: int, text: str | None) -> list[int] | None:
+        assert self._encoder is not None
+        if text is None:
+            return None
+        try:
+            return self._encoder.encode([text])[0]
+        except Exception as cause:  # noqa: BLE001 - whatever a tokenizer raises, with the row
+            error = InvalidInputError(
+                f"The tokenizer fails on row {row}: {cause}",
+                code="bad_row",
+                hint="Mend the row, or skip bad rows.",
+            )
+            error.__cause__ = cause
+            self._leave_out(row, error)
+            return None
 
     def _checked(self, row: int, ids: list[int]) -> list[int]:
         if ids and (min(ids) < 0 or (self._vocab_size and max(ids) >= self._vocab_size)):
@@ -153,7 +226,7 @@ class RowReader:
                 f"{(self._vocab_size or 0) - 1}.",
                 code="token_out_of_range",
                 field="model",
-                hint="Choose the model that the dataset was tokenised for.",
+                hint="Choose the model that the dataset was tokenised for, or skip bad rows.",
             )
         return ids
 

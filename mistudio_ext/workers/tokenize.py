@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -20,10 +20,12 @@ from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import open_split
 from mistudio_ext.store.contexts import Block, Cutter
+from mistudio_ext.store.replacing import write_json
 from mistudio_ext.store.statistics import tokenization_statistics
-from mistudio_ext.workers.disk import DiskGuard, checksum, making
+from mistudio_ext.workers.disk import DiskGuard, checksum
 from mistudio_ext.workers.flatfiles import NpyAppender
 from mistudio_ext.workers.text_encoder import TextEncoder
+from mistudio_ext.workers.token_checkpoint import Checkpoint
 from mistudio_ext.workers.token_rows import RowReader
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"n_samples", "n_tokens", "n_rows", "skipped": {"empty", "short"}, "bytes"}``.
+        ``{"n_samples", "n_tokens", "n_rows", "skipped": {"empty", "short",
+        "junk", "bad", "bad_rows"}, "bytes"}``.
+
+    A tokenization that was interrupted goes on where it was, and ends with the
+    same bytes as an uninterrupted one.
     """
     settings = TokenizationSpec.from_dict(spec["tokenization"]["settings"])
     dataset, model = spec["dataset"], spec["model"]
@@ -54,29 +60,43 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         os.environ.setdefault("RAYON_NUM_THREADS", str(spec["threads"]))
     split = open_split(Path(dataset["path"]), dataset["split"])
     column = split.require(settings.column or dataset.get("text_column") or cols.IDS_NAME)
-    reader = RowReader.open(
-        split, column, settings, Path(model["path"]), report, bool(spec.get("allow_remote_code"))
-    )
-    data = DataFolder(Path(spec["data_dir"]))
-    guard = DiskGuard(data.root, DiskLimits.of(spec))
-    guard.require(split.n_bytes // 2, "The tokenization")
-    target = Path(spec["tokenization"]["path"])
-    with making(data.temporary / spec["tokenization"]["id"], target) as folder:
-        counts = _write(reader, settings, folder, guard, report)
-        manifest = {
-            "schema_version": 1,
-            "id": spec["tokenization"]["id"],
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "settings": {**settings.to_dict(), "column": column},
-            "dataset": {k: dataset.get(k) for k in ("id", "name", "split", "fingerprint")},
-            "model": {k: model.get(k) for k in ("id", "name", "tokenizer_fingerprint")},
-            "tokenizer": reader.facts(),
-            **counts,
-            "files": _files(folder),
-            "versions": {"mistudio_ext": __version__, "numpy": np.__version__},
-        }
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
-        tokenization_statistics(folder, reader.decode)
+    folder = Path(spec["tokenization"]["path"])
+    guard = DiskGuard(DataFolder(Path(spec["data_dir"])).root, DiskLimits.of(spec))
+    facts: dict[str, Any] = {
+        "settings": {**settings.to_dict(), "column": column},
+        "dataset": {k: dataset.get(k) for k in ("id", "name", "split", "fingerprint")},
+        "model": {k: model.get(k) for k in ("id", "name", "tokenizer_fingerprint")},
+    }
+    try:
+        reader = RowReader.open(
+            split,
+            column,
+            settings,
+            Path(model["path"]),
+            report,
+            bool(spec.get("allow_remote_code")),
+        )
+        guard.require(split.n_bytes // 2, "The tokenization")
+        checkpoint = Checkpoint(folder, {**facts, "tokenizer": reader.facts()})
+        counts = _write(reader, settings, folder, checkpoint, guard, report)
+    except InvalidInputError:
+        # It would fail again: nothing of it is of use.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    manifest = {
+        "schema_version": 1,
+        "id": spec["tokenization"]["id"],
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **facts,
+        "tokenizer": reader.facts(),
+        **counts,
+        "files": _files(folder),
+        "versions": {"mistudio_ext": __version__, "numpy": np.__version__},
+    }
+    # The manifest says that the tokenization is whole.
+    write_json(folder / "manifest.json", manifest)
+    checkpoint.remove()
+    tokenization_statistics(folder, reader.decode)
     return counts
 
 
@@ -106,32 +126,58 @@ def _write(
     reader: RowReader,
     settings: TokenizationSpec,
     folder: Path,
+    checkpoint: Checkpoint,
     guard: DiskGuard,
     report: Reporter,
 ) -> dict[str, Any]:
-    report.phase("tokenizing")
+    """Write the flat files, from the row on that an interrupted process had come to."""
     cutter = Cutter(settings, reader.frame, own_specials=not reader.ready)
+    kept = checkpoint.read()
+    if kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        kept = {"row": 0, "sink": None}
+    else:
+        cutter.restore(kept["cutter"])
+        reader.left_out.restore(kept["left_out"])
+    done = int(kept["row"])
+    report.phase("tokenizing", f"goes on at row {done:,}" if done else "")
     with ExitStack() as stack:
-        sink = Sink(folder, reader.dtype, stack, packed=settings.mode == "pack")
-        done = 0
-        for first, ids in reader.batches():
-            cutter.add(enumerate(ids, first))
+        packed = settings.mode == "pack"
+        sink = Sink(folder, reader.dtype, stack, packed=packed, state=kept["sink"])
+
+        def state() -> dict[str, Any]:
+            return {
+                "row": done,
+                "sink": sink.state(),
+                "cutter": cutter.state(),
+                "left_out": reader.left_out.to_dict(),
+            }
+
+        for first, ids in reader.batches(done):
+            cutter.add((row, found) for row, found in enumerate(ids, first) if found is not None)
             guard.wrote(sink.write(cutter.take()), "The tokenization")
             done = first + len(ids)
+            checkpoint.keep(state)
             report.progress(done, reader.n_rows, "rows", f"{sink.n_tokens:,} tokens")
         sink.write(cutter.finish())
+    left_out = reader.left_out.to_dict()
     if not sink.n_samples:
         raise InvalidInputError(
-            "No tokens are left: every row is empty or too short.",
+            "No tokens are left: every row is empty, too short or left out.",
             code="empty_tokenization",
             field="min_tokens" if sink.short else "column",
-            hint="Choose another column or split, or a smaller min_tokens.",
+            hint="Choose another column or split, a smaller min_tokens, or weaker filters.",
+        )
+    if left_out["bad"]:
+        report.warn(
+            "bad_rows", f"{left_out['bad']:,} rows could not be tokenised, and are left out."
         )
     return {
         "n_samples": sink.n_samples,
         "n_tokens": sink.n_tokens,
         "n_rows": done,
-        "skipped": {"empty": sink.empty, "short": sink.short},
+        "skipped": {"empty": sink.empty, "short": sink.short, **left_out},
         "bytes": sum(path.stat().st_size for path in folder.glob("*.npy")),
     }
 
@@ -139,23 +185,51 @@ def _write(
 class Sink:
     """Appends finished contexts to the flat files."""
 
-    def __init__(self, folder: Path, dtype: Any, stack: ExitStack, *, packed: bool) -> None:
-        def new(name: str, kind: Any) -> NpyAppender:
-            return stack.enter_context(NpyAppender(folder / f"{name}.npy", kind))
+    def __init__(
+        self,
+        folder: Path,
+        dtype: Any,
+        stack: ExitStack,
+        *,
+        packed: bool,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        lengths = {} if state is None else state["lengths"]
 
+        def new(name: str, kind: Any) -> NpyAppender:
+            file = NpyAppender(folder / f"{name}.npy", kind, lengths.get(name, 0))
+            self._files[name] = stack.enter_context(file)
+            return file
+
+        self._files: dict[str, NpyAppender] = {}
         self._tokens = new("tokens", dtype)
         self._offsets = new("offsets", np.int64)
         self._rows = new("rows", np.int64)
         self._starts = new("starts", np.int32)
-        self._offsets.append([0])
         self._docs = (
             (new("docs", np.int64), new("doc_rows", np.int64), new("doc_starts", np.int32))
             if packed
             else None
         )
-        if self._docs:
-            self._docs[0].append([0])
-        self.n_samples = self.n_tokens = self.empty = self.short = 0
+        counts = {"n_samples": 0, "n_tokens": 0, "empty": 0, "short": 0, **(state or {})}
+        self.n_samples, self.n_tokens = counts["n_samples"], counts["n_tokens"]
+        self.empty, self.short = counts["empty"], counts["short"]
+        if state is None:
+            self._offsets.append([0])
+            if self._docs:
+                self._docs[0].append([0])
+
+    def state(self) -> dict[str, Any]:
+        """Flush the files, and return what another sink needs to go on."""
+        for file in self._files.values():
+            file.sync()
+        return {
+            "lengths": {name: file.length for name, file in self._files.items()},
+            "n_samples": self.n_samples,
+            "n_tokens": self.n_tokens,
+            "empty": self.empty,
+            "short": self.short,
+        }
 
     def write(self, block: Block) -> int:
         """Append a block; return the bytes of its token ids."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from mistudio_ext.errors import CancelledError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.tokens import Tokenization
-from mistudio_ext.workers import token_rows, tokenize
+from mistudio_ext.workers import token_checkpoint, token_rows, tokenize
 from mistudio_ext.workers.text_encoder import TextEncoder
 from tests.workers.conftest import TEXTS
 from tests.workers.recorder import Recorder
@@ -82,7 +83,8 @@ def test_truncation_gives_what_the_tokenizer_gives(
     filled = [text for text in TEXTS if text]
     assert samples(found) == reference(filled, truncation=True, max_length=context)["input_ids"]
     assert found.rows.tolist() == [i for i, text in enumerate(TEXTS) if text]
-    assert found.manifest["skipped"] == {"empty": 1, "short": 0}
+    skipped = found.manifest["skipped"]
+    assert skipped == {"empty": 1, "short": 0, "junk": 0, "bad": 0, "bad_rows": []}
 
 
 def test_chunks_hold_the_whole_text_again(
@@ -215,8 +217,7 @@ def test_bad_settings_say_what_is_wrong_and_leave_nothing(
     with pytest.raises(MiStudioError) as caught:
         make(tokenizers["llama"], rows, **settings)
     assert (caught.value.code, caught.value.field) == (code, field)
-    assert not (data_dir / "tokenizations").exists()
-    assert not list((data_dir / "tmp").iterdir())
+    assert not (data_dir / "tokenizations/tok_1").exists()
 
 
 def test_a_model_without_a_tokenizer_is_named(
@@ -228,13 +229,78 @@ def test_a_model_without_a_tokenizer_is_named(
     assert caught.value.code == "no_tokenizer"
 
 
-def test_cancelling_leaves_nothing(
-    make: Callable[..., Tokenization], tokenizers: dict[str, Path], data_dir: Path
+@pytest.mark.parametrize("mode", ["truncate", "chunk", "pack"])
+def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(
+    mode: str,
+    make: Callable[..., Tokenization],
+    tokenizers: dict[str, Path],
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    rows = texts(TEXTS * 60)
+    whole = make(tokenizers["llama"], rows, mode=mode, max_junk_share=0.5).manifest
+    shutil.rmtree(data_dir / "tokenizations")
+    monkeypatch.setattr(token_checkpoint, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(token_rows, "BATCH_CHARS", 500)
+    for _ in range(2):
+        with pytest.raises(CancelledError):
+            make(tokenizers["llama"], rows, Recorder(cancel_after=3), mode=mode, max_junk_share=0.5)
+    folder = data_dir / "tokenizations/tok_1"
+    with (folder / "tokens.npy").open("ab") as file:
+        file.write(b"what a killed process had not told of")
+    report = Recorder()
+    again = make(tokenizers["llama"], rows, report, mode=mode, max_junk_share=0.5).manifest
+    done = [point[0] for point in report.points]
+    assert done[0] > 20  # Neither from the beginning, nor anything twice.
+    assert {k: again[k] for k in ("files", "skipped", "n_rows", "n_tokens")} == {
+        k: whole[k] for k in ("files", "skipped", "n_rows", "n_tokens")
+    }
+    assert not (folder / "progress.json").exists()
+
+
+def test_other_settings_begin_anew(
+    make: Callable[..., Tokenization],
+    tokenizers: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(token_checkpoint, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(token_rows, "BATCH_CHARS", 100)
     with pytest.raises(CancelledError):
-        make(tokenizers["llama"], texts(TEXTS * 500), Recorder(cancel_after=1))
-    assert not (data_dir / "tokenizations").exists()
-    assert not list((data_dir / "tmp").iterdir())
+        make(tokenizers["llama"], texts(TEXTS * 9), Recorder(cancel_after=2))
+    found = make(tokenizers["llama"], texts(TEXTS * 9), context=5)
+    assert found.rows[0] == 0
+    assert found.lengths.max() == 5
+
+
+def test_junk_is_removed_or_its_rows_left_out(
+    make: Callable[..., Tokenization], tokenizers: dict[str, Path]
+) -> None:
+    rows = texts(["fine", "a\x00b\ufffd\x07", "\x01\x02\x03x", "tab\tand\nline"])
+    encoder = TextEncoder.load(tokenizers["gpt"])
+    removed = make(tokenizers["gpt"], rows, junk="remove", special_tokens=False)
+    clean = ["fine", "ab", "x", "tab\tand\nline"]
+    assert samples(removed) == encoder.encode(clean)
+    filtered = make(tokenizers["gpt"], rows, max_junk_share=0.7)
+    assert filtered.rows.tolist() == [0, 1, 3]
+    assert filtered.manifest["skipped"]["junk"] == 1
+
+
+def test_bad_rows_are_skipped_counted_and_named(
+    make: Callable[..., Tokenization], tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text('{"model_type": "llama", "vocab_size": 9}')
+    rows = [{"input_ids": [1, 2]}, {"input_ids": [9]}, {"input_ids": [3]}]
+    report = Recorder()
+    found = make(tmp_path / "model", rows, report, bad_rows="skip")
+    assert found.rows.tolist() == [0, 2]
+    skipped = found.manifest["skipped"]
+    assert skipped["bad"] == 1
+    assert skipped["bad_rows"][0]["row"] == 1
+    assert "token id 9" in skipped["bad_rows"][0]["message"]
+    assert report.warnings == ["bad_rows"]
+    with pytest.raises(MiStudioError, match="Row 1"):
+        make(tmp_path / "model", rows)
 
 
 def test_the_manifest_names_the_sizes_and_checksums_of_the_files(
