@@ -71,6 +71,7 @@ class Studio:
             leases=_leases(settings),
             max_hold_s=settings.max_hold_s,
             warm_idle_s=settings.warm_worker_idle_s,
+            retention_days=settings.job_retention_days,
         )
         context = Context(settings, self.catalog, self.jobs, self.bus)
         self.hub = HubService(context)

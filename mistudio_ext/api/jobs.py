@@ -29,19 +29,41 @@ class JobHandler(StudioHandler):
         jobs = (await self.studio()).jobs
         await self.reply(self.host.call(lambda: jobs.view(jobs.get(job_id))))
 
+    @allowed("execute")
+    async def patch(self, job_id: str) -> None:
+        """Change a job's priority."""
+        jobs = (await self.studio()).jobs
+        priority = self.body().get("priority")
+        await self.reply(
+            self.host.call(lambda: {"job": jobs.view(jobs.prioritise(job_id, priority))})
+        )
+
+    @allowed("write")
+    async def delete(self, job_id: str) -> None:
+        """Remove an ended job with its log."""
+        jobs = (await self.studio()).jobs
+        await self.reply(self.host.call(lambda: jobs.forget(job_id)))
+
 
 class LogHandler(StudioHandler):
     """``jobs/{id}/log``."""
 
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        """Return the last lines of the job's log."""
+        """Return the last lines of the job's log, or what was added since an offset."""
         jobs = (await self.studio()).jobs
         lines = max(1, min(self.integer("tail", 200) or 200, 10_000))
+        offset = self.integer("offset")
 
         def read() -> Json:
-            text, truncated = jobs.folder(jobs.get(job_id).id).log_tail(lines)
-            return {"text": text, "truncated": truncated}
+            folder = jobs.folder(jobs.get(job_id).id)
+            if offset is None:
+                # First, so that what is added in between comes twice rather than never.
+                end = folder.log_bytes()
+                text, truncated = folder.log_tail(lines)
+                return {"text": text, "truncated": truncated, "next_offset": end}
+            text, start, after = folder.log_from(offset)
+            return {"text": text, "truncated": start != offset, "next_offset": after}
 
         await self.reply(self.host.call(read))
 

@@ -13,7 +13,7 @@ from mistudio_ext.activations import manifest
 from mistudio_ext.cli.progress import ProgressLine, number
 from mistudio_ext.cli.session import studio
 from mistudio_ext.errors import ExtractionError, InvalidInputError, from_dict
-from mistudio_ext.jobs.manager import ENDED
+from mistudio_ext.jobs.kinds import ENDED
 from mistudio_ext.studio import Studio
 
 _SAME_NAME = (

@@ -75,6 +75,8 @@ class Dispatcher:
             for job in mine:
                 if job.cancel_requested:
                     self._endings.end(job, "cancelled", cancelled())
+                elif job.kind not in board.kinds:
+                    self._endings.end(job, "failed", _unknown(job.kind))
                 elif (failure := self._blocked(job)) is not None:
                     if failure:
                         self._endings.end(job, "failed", failure)
@@ -173,3 +175,11 @@ class Dispatcher:
     def _tell(self, job: JobRecord, why: str) -> None:
         if job.message != why:
             self._board.publish(self._board.catalog.jobs.update(job.id, message=why))
+
+
+def _unknown(kind: str) -> Json:
+    return {
+        "code": "unknown_kind",
+        "message": f"This version of miStudio knows no jobs of the kind '{kind}'.",
+        "hint": "A newer one has queued it; upgrade mistudio-ext, then retry.",
+    }

@@ -81,7 +81,8 @@ class Endings:
     def end(self, job: JobRecord, state: str, error: Json) -> None:
         """End a job as failed, cancelled or interrupted."""
         try:
-            self._board.kinds[job.kind].fail(job, state, error)
+            if job.kind in self._board.kinds:
+                self._board.kinds[job.kind].fail(job, state, error)
         except Exception:  # noqa: BLE001 - the job has ended all the same
             _log.exception("The end of %s could not be noted everywhere.", job.id)
         self._settle(job, state, error)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,35 @@ class JobFolder:
     def process(self) -> Json | None:
         """Return what identifies the worker's process."""
         return read_json(self.path / "process.json")
+
+    def log_bytes(self) -> int:
+        """Return the size of the log."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_from(self, offset: int, limit: int = 1 << 20) -> tuple[str, int, int]:
+        """Return a piece of the log, the offset at which it begins, and the one after it.
+
+        A log that was cut meanwhile begins anew, at 0. A character that is not yet whole
+        waits for the next call.
+        """
+        try:
+            with self.log.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                start = offset if 0 <= offset <= size else 0
+                file.seek(start)
+                data = file.read(limit)
+        except FileNotFoundError:
+            return "", 0, 0
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = decoder.decode(data)
+        unread, _ = decoder.getstate()
+        return text, start, start + len(data) - len(unread)
+
+    def remove(self) -> int:
+        """Delete the folder; return the bytes that it took."""
+        freed = sum(file.stat().st_size for file in self.path.glob("*") if file.is_file())
+        shutil.rmtree(self.path, ignore_errors=True)
+        return freed
 
     def log_tail(self, lines: int = 20) -> tuple[str, bool]:
         """Return the log's last lines and whether there is more above them."""

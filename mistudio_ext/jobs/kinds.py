@@ -10,6 +10,9 @@ from mistudio_ext.catalog import JobRecord
 
 Json = dict[str, Any]
 
+#: States in which a job stays until it is tried again.
+ENDED = ("done", "failed", "cancelled", "interrupted")
+
 
 @dataclass(frozen=True)
 class Needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -10,24 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from mistudio_ext.catalog import Catalog, JobRecord, new_id, now
-from mistudio_ext.errors import ConflictError
+from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError
 from mistudio_ext.jobs.admission import Admission
 from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.bus import EventBus
 from mistudio_ext.jobs.dispatch import Dispatcher
 from mistudio_ext.jobs.endings import Endings
 from mistudio_ext.jobs.folder import JobFolder
-from mistudio_ext.jobs.kinds import JobKind, Json
+from mistudio_ext.jobs.kinds import ENDED, JobKind, Json
 from mistudio_ext.jobs.live import LiveProgress
 from mistudio_ext.jobs.owners import Owners
 from mistudio_ext.jobs.pool import WarmPool
+from mistudio_ext.jobs.retention import expired, unfinished
 from mistudio_ext.jobs.starter import Starter
 from mistudio_ext.jobs.supervisor import Supervisor
 from mistudio_ext.jobs.view import lease, public
 from mistudio_ext.leases import Device, LeaseFolder, find_devices, holders
 from mistudio_ext.paths import DataFolder
 
-ENDED = ("done", "failed", "cancelled", "interrupted")
+#: Priorities that a user may give.
+PRIORITIES = range(-100, 101)
 
 #: Command that runs one job.
 WORKER = (sys.executable, "-m", "mistudio_ext.workers")
@@ -56,6 +59,8 @@ class JobManager:
         Seconds after which a job yields its device when others wait; 0 for never.
     warm_idle_s
         Seconds that a worker stays for another job; 0 for never.
+    retention_days
+        Days after which ended jobs are forgotten; 0 for never.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class JobManager:
         leases: LeaseFolder | None = None,
         max_hold_s: float = 0.0,
         warm_idle_s: float = 0.0,
+        retention_days: float = 0.0,
     ) -> None:
         self._catalog = catalog
         self._bus = bus
@@ -79,6 +85,7 @@ class JobManager:
         self._live = LiveProgress(self._board)
         self._changed = threading.Condition()
         self.closed = False
+        self._retention_days = retention_days
         self._leases = leases or own_leases(root, find_devices((), os.environ))
         self._admission = Admission(self._leases, self._owners.me)
         pool = WarmPool(warm_idle_s)
@@ -90,7 +97,12 @@ class JobManager:
             self._board, endings, starter, self._admission, pool, max_running=max_running
         )
         self._supervisor = Supervisor(
-            self._board, dispatcher, endings, pool, cancel_grace_s=cancel_grace_s
+            self._board,
+            dispatcher,
+            endings,
+            pool,
+            cancel_grace_s=cancel_grace_s,
+            chore=self.forget_old,
         )
 
     def register(self, kind: JobKind) -> None:
@@ -184,6 +196,58 @@ class JobManager:
         self._supervisor.wake()
         return self.get(job_id)
 
+    def prioritise(self, job_id: str, priority: Any) -> JobRecord:
+        """Let a job start before (or after) others that wait.
+
+        Raises
+        ------
+        InvalidInputError
+            If the priority is no whole number from -100 to 100.
+        """
+        if (
+            isinstance(priority, bool)
+            or not isinstance(priority, int)
+            or priority not in PRIORITIES
+        ):
+            raise InvalidInputError(
+                f"The priority must be a whole number from -100 to 100, not {priority!r}.",
+                code="bad_priority",
+                field="priority",
+            )
+        self._catalog.jobs.update(job_id, priority=priority)
+        job = self.get(job_id)
+        self._publish(job)
+        self._supervisor.wake()
+        return job
+
+    def forget(self, job_id: str) -> Json:
+        """Remove an ended job with its log.
+
+        Raises
+        ------
+        ConflictError
+            If it has not ended, or if a retry of it could still go on with something.
+        """
+        job = self._catalog.jobs.get(job_id)
+        if job.state not in ENDED:
+            raise ConflictError(f"The job is {job.state}.", code="in_use", hint="Cancel it first.")
+        if unfinished(self._catalog, job):
+            raise ConflictError(
+                f"'{job.target_name}' is unfinished, and a retry of this job would go on with it.",
+                code="in_use",
+                hint=f"Delete the {job.target_type} first, or retry the job.",
+            )
+        freed = self.folder(job_id).remove()
+        self._catalog.jobs.delete(job_id)
+        self._bus.publish("job", f"jobs/{job_id}", {"id": job_id, "deleted": True})
+        return {"deleted": [job_id], "freed_bytes": freed}
+
+    def forget_old(self) -> None:
+        """Remove ended jobs that are older than the settings say, and that nothing needs."""
+        for job in expired(self._catalog, self._retention_days) if self._retention_days else []:
+            with contextlib.suppress(ConflictError, NotFoundError):  # It changed this moment.
+                self.forget(job.id)
+
     def retry(self, job_id: str, secrets: dict[str, str] | None = None) -> JobRecord:
         """Queue an ended job again; what its worker left is used."""
         job = self._catalog.jobs.get(job_id)
@@ -193,9 +257,10 @@ class JobManager:
                 "can be tried again.",
                 code="not_ended",
             )
-        for needed in job.depends_on:
-            if self._catalog.jobs.get(needed).state not in ("done", "queued", "running"):
-                self.retry(needed, secrets)
+        for needed_id in job.depends_on:
+            needed = self._catalog.jobs.find(id=needed_id)
+            if needed is not None and needed.state not in ("done", "queued", "running"):
+                self.retry(needed_id, secrets)
         self._kinds[job.kind].restart(job)
         if secrets:
             self._secrets[job_id] = secrets

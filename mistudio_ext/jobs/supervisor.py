@@ -11,6 +11,7 @@ import os
 import selectors
 import threading
 import time
+from collections.abc import Callable
 
 from mistudio_ext.jobs.adoption import ADOPT_S, Adoption
 from mistudio_ext.jobs.board import Board
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between looks at running workers' events: at most ten messages a second per job.
 TICK_S = 0.1
+#: Seconds between two rounds of housekeeping.
+CHORE_S = 3600.0
 
 
 class Supervisor:
@@ -40,6 +43,8 @@ class Supervisor:
         The warm workers.
     cancel_grace_s
         Seconds that a worker has to stop by itself before it is killed.
+    chore
+        What is done at the start and then once an hour.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Supervisor:
         pool: WarmPool,
         *,
         cancel_grace_s: float,
+        chore: Callable[[], None] = lambda: None,
     ) -> None:
         self._board = board
         self._dispatcher = dispatcher
@@ -57,6 +63,8 @@ class Supervisor:
         self._pool = pool
         self._adoption = Adoption(board)
         self._grace_s = cancel_grace_s
+        self._chore = chore
+        self._chore_at = float("-inf")
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -102,6 +110,7 @@ class Supervisor:
                     time.sleep(1.0)
 
     def _turn(self, selector: selectors.BaseSelector) -> None:
+        self._do_chore()
         self._pool.reap()
         self._adoption.look()
         self._dispatcher.dispatch()
@@ -114,6 +123,11 @@ class Supervisor:
                 selector.unregister(fd)
         self._drain()
         self._look_at_running()
+
+    def _do_chore(self) -> None:
+        if time.monotonic() - self._chore_at > CHORE_S:
+            self._chore_at = time.monotonic()
+            self._chore()
 
     def _watch(self, selector: selectors.BaseSelector) -> list[int]:
         processes = [running.process for running in self._board.running.values()]

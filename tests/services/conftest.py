@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mistudio_ext.jobs.manager import ENDED
+from mistudio_ext.jobs.kinds import ENDED
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
 

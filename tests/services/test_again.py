@@ -1,13 +1,20 @@
-"""The same request again: at the same time, after a failure, after its parts have gone."""
+"""The same request again: at the same time, after a failure, after its parts have gone.
+
+One studio for all: its workers stay warm, and imports and tokens are made once.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mistudio_ext.activations import manifest
+from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
 from tests.services.conftest import wait
 
@@ -20,6 +27,20 @@ BODY: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of this module."""
+    return tmp_path_factory.mktemp("again") / "data"
+
+
+@pytest.fixture(scope="module")
+def studio(data_dir: Path) -> Iterator[Studio]:
+    """One studio with the usual settings."""
+    opened = Studio.open(from_config_files(data_dir=data_dir))
+    yield opened
+    opened.close()
+
+
 def test_at_the_same_time(studio: Studio) -> None:
     """Eight threads ask for the same thing and get the same thing."""
     with ThreadPoolExecutor(8) as pool:
@@ -27,51 +48,69 @@ def test_at_the_same_time(studio: Studio) -> None:
     assert len({extraction["id"] for extraction, _, _ in answers}) == 1
     assert sum(started for _, _, started in answers) == 1
     assert len(studio.models.list()) == len(studio.datasets.list()) == 1
-    studio.jobs.cancel(answers[0][0]["job_id"])
+    assert wait(studio, answers[0][1])["state"] == "done"
+
+
+def test_a_warm_worker_writes_the_same_bytes(studio: Studio) -> None:
+    """What a worker with the model in memory extracts is what a new one does."""
+    first = studio.extractions.record("one")
+    more, job, _ = studio.extractions.create({**BODY, "layers": "0,1", "name": "more"})
+    assert wait(studio, job)["state"] == "done"
+    folder, name = studio.settings.folder, "blocks.0.hook_resid_post.npy"
+    one, two = (folder.extraction(found) / name for found in (first.id, more["id"]))
+    assert one.read_bytes() == two.read_bytes()
+    jobs = (str(first.job_id), studio.extractions.record("more").job_id)
+    pids = [studio.jobs.folder(str(job_id)).process() for job_id in jobs]
+    assert pids[0] is not None
+    assert pids[1] is not None
+    assert pids[0]["pid"] == pids[1]["pid"]
 
 
 def test_after_what_it_needs_is_gone(studio: Studio) -> None:
     """A cancelled extraction whose tokenization was deleted is made anew, not stuck for ever."""
-    extraction, job, _ = studio.extractions.create(BODY)
+    body = {**BODY, "max_samples": 60, "name": "two"}
+    extraction, job, _ = studio.extractions.create(body)
     assert job is not None
     studio.jobs.cancel(job["id"])
     assert wait(studio, job)["state"] == "cancelled"
-    record = studio.extractions.record("one")
-    tokenization = studio.catalog.tokenizations.get(record.tokenization_id)
-    wait(studio, {"id": tokenization.job_id})
+    record = studio.extractions.record("two")
+    for name in ("one", "more"):
+        studio.extractions.delete(studio.extractions.record(name).id)
     studio.tokenizations.delete(record.dataset_id, record.tokenization_id)
     assert studio.extractions.get(extraction["id"])["state"] == "cancelled"
-    again, job, started = studio.extractions.create(BODY)
+    again, job, started = studio.extractions.create(body)
     assert started
     assert wait(studio, job)["state"] == "done"
-    assert [e["name"] for e in studio.extractions.list()] == ["one"]
+    assert [e["name"] for e in studio.extractions.list()] == ["two"]
 
     # A new name reaches the folder, so that it opens by that name without a server too.
-    studio.extractions.rename(again["id"], "two")
-    assert manifest.read(studio.settings.folder.extraction(again["id"]))["name"] == "two"
+    studio.extractions.rename(again["id"], "three")
+    assert manifest.read(studio.settings.folder.extraction(again["id"]))["name"] == "three"
 
 
-def test_resume_counts_what_the_disk_holds_already(new_studio: Callable[..., Studio]) -> None:
+def test_resume_counts_what_the_disk_holds_already(studio: Studio, data_dir: Path) -> None:
     """The arrays of an interrupted extraction have their room: only the rest is asked for."""
-    studio = new_studio()
-    extraction, job, _ = studio.extractions.create(BODY)
+    body = {**BODY, "name": "full"}
+    extraction, job, _ = studio.extractions.create(body)
     assert wait(studio, job)["state"] == "done"
     found = studio.extractions.get(extraction["id"])
     # As if it had been interrupted, on a disk that has since filled up.
     record = studio.catalog.extractions.update(found["id"], state="interrupted")
     studio.catalog.jobs.update(str(record.job_id), state="interrupted")
-    studio.close()
-    free = shutil.disk_usage(studio.settings.data_dir).free
-    full = new_studio(disk_reserve_bytes=free - found["bytes"] // 3)
-    _, job, started = full.extractions.create(BODY)
-    assert started
-    assert wait(full, job)["state"] == "done"
+    free = shutil.disk_usage(data_dir).free
+    reserve = free - found["bytes"] // 3
+    full = Studio.open(from_config_files(data_dir=data_dir, disk_reserve_bytes=reserve))
+    try:
+        _, job, started = full.extractions.create(body)
+        assert started
+        assert wait(full, job)["state"] == "done"
+    finally:
+        full.close()
 
 
 def test_a_row_whose_server_died_before_the_job(studio: Studio) -> None:
     """Rows without a job are taken up by the next request."""
-    dataset, job = studio.datasets.create({"source": "sample"})
-    wait(studio, job)
+    (dataset,) = studio.datasets.list()
     studio.catalog.datasets.update(dataset["id"], state="pending", job_id=None)
     same, job = studio.datasets.create({"source": "sample"})
     assert same["id"] == dataset["id"]
