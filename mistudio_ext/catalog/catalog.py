@@ -14,7 +14,7 @@ from mistudio_ext.catalog.repository import R, Repository
 from mistudio_ext.errors import ConflictError
 
 #: Newest schema version; equals the newest file in ``migrations/versions``.
-HEAD = "0003"
+HEAD = "0004"
 
 
 class Catalog:
