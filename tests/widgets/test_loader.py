@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 
 import pytest
 
-from mistudio_ext.widgets.loader import bundle_hash, loader
+from mistudio_ext.widgets.loader import bundle, bundle_hash, loader
 
 HARNESS = """
 import { pathToFileURL } from "node:url";
@@ -122,3 +123,7 @@ def test_says_why_there_is_nothing(run):
 def test_is_small():
     assert len(loader()) < 1024
     assert "//" not in loader().replace("://", "")
+
+
+def test_the_bundle_is_quick_to_load():
+    assert len(gzip.compress(bundle())) < 150_000
