@@ -91,8 +91,9 @@ class ArrayFile:
         self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             os.posix_fallocate(self.fd, 0, self.size)
+            # No fsync: the first line of the journal waits for the disk, and until then
+            # nothing in the file counts.
             os.pwrite(self.fd, self.header, 0)
-            os.fsync(self.fd)
         except OSError as error:
             if error.errno in FULL:
                 raise no_space(self.path.parent, self.size) from error

@@ -10,6 +10,7 @@ would have made, and so the very same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -25,11 +26,14 @@ GPU_BATCH_TOKENS = 32768
 #: Bytes that one staging buffer may take; wide or many hooks make batches smaller.
 CPU_STAGING_BYTES = 48 << 20
 GPU_STAGING_BYTES = 1 << 30
-#: Batches in a chunk: enough for length buckets to work, few enough to lose little.
-_MIN_BATCHES, _MAX_BATCHES = 8, 32
-#: Seconds of work that a chunk should hold, at a cautious guess of a device's FLOP/s.
-_CHUNK_SECONDS = 4.0
+#: Batches in a chunk: enough for length buckets to work, few enough that rows can be read soon.
+_MIN_BATCHES, _MAX_BATCHES = 16, 32
+#: Seconds of work that a chunk should hold, and a batch at most, at a cautious guess of a
+#: device's FLOP/s.
+_CHUNK_SECONDS, _BATCH_SECONDS = 10.0, 10.0
 _FLOPS = {"cpu": 5e10, "cuda": 1e14}
+#: A batch this full ends where samples get shorter than this share of its longest.
+_FULL_ENOUGH, _SIMILAR = 0.5, 0.9
 #: Samples in a chunk at most, whatever their length.
 _MAX_CHUNK_SAMPLES = 1 << 16
 
@@ -83,12 +87,12 @@ def make_plan(
     """
     gpu = device_type == "cuda"
     tokens = batch_tokens
+    per_second = _FLOPS["cuda" if gpu else "cpu"] / max(1.0, flops_per_token)
     if tokens is None:
         tokens = GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS
         room = GPU_STAGING_BYTES if gpu else CPU_STAGING_BYTES
-        tokens = max(256, min(tokens, room // max(1, row_bytes)))
+        tokens = max(256, min(tokens, room // max(1, row_bytes), int(_BATCH_SECONDS * per_second)))
     tokens = max(tokens, longest)
-    per_second = _FLOPS["cuda" if gpu else "cpu"] / max(1.0, flops_per_token)
     wanted = int(_CHUNK_SECONDS * per_second)
     chunk = min(max(wanted, _MIN_BATCHES * tokens), _MAX_BATCHES * tokens)
     return Plan(tokens, chunk, padding)
@@ -166,9 +170,12 @@ def batches(offsets: npt.NDArray[Any], chunk: Chunk, plan: Plan) -> list[Batch]:
     while start < len(order):
         width = int(lengths[order[start]])
         end = min(len(order), start + max(1, plan.batch_tokens // width))
+        within = lengths[order[start:end]]
         if plan.padding == "equal":
-            same = lengths[order[start:end]] == width
-            end = start + int(same.sum())
+            end = start + int((within == width).sum())
+        else:
+            fewest = math.ceil(_FULL_ENOUGH * plan.batch_tokens / width)
+            end = start + min(len(within), max(fewest, int((within >= _SIMILAR * width).sum())))
         members = np.sort(order[start:end])
         found.append(Batch(samples[members], lengths[members]))
         start = end

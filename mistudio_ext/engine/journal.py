@@ -1,7 +1,9 @@
 """What is safely on disk: one line per finished chunk, written after the chunk's data.
 
 The first line holds the plan, so that a resumed extraction makes the same
-batches. A line that is not complete never counts.
+batches. A line that is not complete never counts. While a chunk takes long, lines
+between say how many of its batches are done: its rows cannot be read yet (samples of
+one chunk are finished out of order), but need not be computed again.
 """
 
 from __future__ import annotations
@@ -18,11 +20,17 @@ FILE_NAME = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """Samples and tokens done in all, and this chunk's checksum and sums per file."""
+    """Samples and tokens done in all, and per file a checksum and sums.
+
+    With ``batches`` it is about a chunk that has begun: ``samples`` and ``tokens`` are those
+    before it, and checksum and sums are over the rows of its first ``batches`` batches, in the
+    order in which they were written. Without, they are over the rows of the finished chunk.
+    """
 
     samples: int
     tokens: int
     files: dict[str, dict[str, Any]]
+    batches: int = 0
 
 
 def read(folder: Path) -> tuple[dict[str, Any] | None, list[Entry]]:
@@ -39,7 +47,7 @@ def read(folder: Path) -> tuple[dict[str, Any] | None, list[Entry]]:
     for number, line in enumerate(lines):
         try:
             data = json.loads(line)
-            entry = Entry(int(data["samples"]), int(data["tokens"]), dict(data["files"]))
+            entry = _entry(data)
         except (ValueError, KeyError, TypeError):
             break
         if number == 0:
@@ -47,10 +55,22 @@ def read(folder: Path) -> tuple[dict[str, Any] | None, list[Entry]]:
                 break
             header = data
             continue
-        if entry.samples <= (entries[-1].samples if entries else 0):
+        last = entries[-1] if entries else Entry(0, 0, {})
+        if (entry.samples, entry.batches) <= (last.samples, last.batches):
             break
+        if last.batches:
+            entries.pop()  # This one says more about the same chunk.
         entries.append(entry)
     return header, entries
+
+
+def _entry(data: dict[str, Any]) -> Entry:
+    return Entry(
+        int(data["samples"]),
+        int(data["tokens"]),
+        dict(data["files"]),
+        int(data.get("batches", 0)),
+    )
 
 
 class Journal:
@@ -96,7 +116,13 @@ class Journal:
 
 
 def _line(entry: Entry) -> str:
-    body = {"samples": entry.samples, "tokens": entry.tokens, "files": entry.files}
+    body: dict[str, Any] = {
+        "samples": entry.samples,
+        "tokens": entry.tokens,
+        "files": entry.files,
+    }
+    if entry.batches:
+        body["batches"] = entry.batches
     return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 

@@ -11,20 +11,17 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import xxhash
-
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import journal
+from mistudio_ext.engine import journal, resume
 from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, named, no_space
 from mistudio_ext.engine.batches import Plan
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts, Request
-from mistudio_ext.engine.statistics import Statistics
-from mistudio_ext.engine.writer import Layout, verified
+from mistudio_ext.engine.writer import Layout
 from mistudio_ext.errors import MiStudioError, NoSpaceError
 
 #: Changes when an older journal can no longer be gone on with.
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 
 
 @dataclass
@@ -34,11 +31,9 @@ class Started:
     files: list[ArrayFile]
     layout: Layout
     journal: journal.Journal
-    hashes: list[Any]
-    totals: list[Statistics]
+    kept: resume.Kept
+    """What an earlier run finished."""
     plan: Plan
-    samples: int
-    """Samples that an earlier run finished."""
     descriptions: dict[str, dict[str, Any]]
 
     def close(self) -> None:
@@ -140,25 +135,22 @@ def _open(
     go_on: bool,
 ) -> Started:
     folder = request.folder
-    entries: list[journal.Entry] = []
-    hashes = [xxhash.xxh3_128(file.header) for file in files]
-    totals = [Statistics() for _ in files]
+    kept = resume.nothing(files)
     if go_on and all(file.matches() for file in files):
         for file in files:
             file.open()
-        entries, hashes, totals = verified(files, layout, journal.read(folder)[1])
+        kept = resume.verified(files, layout, plan, journal.read(folder)[1])
     else:
         _reserve(request, contexts, files)
     try:
         descriptions = contexts.copy_to(folder)
         identity = identity_of(request, contexts, points)
-        opened = journal.Journal(folder, {**identity, "plan": plan.to_dict()}, entries)
+        opened = journal.Journal(folder, {**identity, "plan": plan.to_dict()}, kept.entries)
     except OSError as error:
         if error.errno in FULL:
             raise no_space(folder, sum(file.size for file in files)) from error
         raise
-    samples = entries[-1].samples if entries else 0
-    return Started(files, layout, opened, hashes, totals, plan, samples, descriptions)
+    return Started(files, layout, opened, kept, plan, descriptions)
 
 
 def _reserve(request: Request, contexts: Contexts, files: Sequence[ArrayFile]) -> None:
@@ -215,7 +207,9 @@ class Manifest:
         warnings: Sequence[dict[str, str]],
     ) -> dict[str, Any]:
         """Say that everything is written, with checksums and statistics."""
-        for file, running, total in zip(started.files, started.hashes, started.totals, strict=True):
+        for file, running, total in zip(
+            started.files, started.kept.hashes, started.kept.totals, strict=True
+        ):
             entry = self._body["files"][file.path.name]
             entry["checksum"] = named(running)
             entry["statistics"] = total.summary()

@@ -245,22 +245,34 @@ class _Extraction:
             plan.padding == "mask",
         )
         budget = Budget(plan.batch_tokens)
+        kept = started.kept
         writer = Writer(
-            started.files, started.layout, started.journal, started.hashes, started.totals, slots
+            started.files,
+            started.layout,
+            started.journal,
+            kept.hashes,
+            kept.totals,
+            slots,
+            kept.samples,
+            kept.begun,
         )
         began = time.monotonic()
-        before = int(contexts.offsets[started.samples])
-        done = _Done(started.samples, before)
+        done = _Done(kept.samples, int(contexts.offsets[kept.samples]))
+        before, skipped = done.tokens, kept.begun.batches
         try:
-            self._progress(done, contexts)
-            for chunk in chunks(contexts.offsets, plan, started.samples):
-                for batch in batches(contexts.offsets, chunk, plan):
+            for chunk in chunks(contexts.offsets, plan, kept.samples):
+                planned = batches(contexts.offsets, chunk, plan)
+                for batch in planned[:skipped]:
+                    done.add(batch)
+                    before += batch.tokens
+                self._progress(done, contexts)
+                for batch in planned[skipped:]:
                     slot = writer.acquire()
                     self._one_batch(capture, budget, contexts, batch, slot)
                     writer.submit(slot)
-                    done.samples += len(batch.samples)
-                    done.tokens += batch.tokens
+                    done.add(batch)
                     self._progress(done, contexts)
+                skipped = 0
                 writer.end_chunk(chunk)
                 done.samples = chunk.end
         finally:
@@ -291,7 +303,7 @@ class _Extraction:
             self._report.progress(done.samples, contexts.n_samples, "samples")
 
     def _note_values(self, started: output.Started) -> None:
-        for file, total in zip(started.files, started.totals, strict=True):
+        for file, total in zip(started.files, started.kept.totals, strict=True):
             if total.infinite and file.dtype == "float16":
                 self._warn(
                     "float16_overflow",
@@ -311,6 +323,11 @@ class _Done:
 
     def __init__(self, samples: int, tokens: int) -> None:
         self.samples, self.tokens = samples, tokens
+
+    def add(self, batch: Batch) -> None:
+        """Count one batch."""
+        self.samples += len(batch.samples)
+        self.tokens += batch.tokens
 
 
 def _has_position_table(structure: Structure) -> bool:

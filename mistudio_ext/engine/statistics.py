@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
 #: A value counts as sparse if its magnitude is below this.
 SPARSITY_THRESHOLD = 0.01
-#: Elements of a block: stays in the L2 cache, and below the size where torch starts threads.
-_BLOCK = 32768
+#: Elements of a block: it stays in the L2 cache.
+_BLOCK = 131072
+#: Elements that torch converts without starting threads.
+_SERIAL = 32768
 #: Elements of a piece on a GPU: large enough to fill it, small beside what a batch takes anyway.
 _DEVICE_BLOCK = 1 << 24
 
@@ -80,37 +85,83 @@ def measure(values: Tensor) -> Statistics:
     Notes
     -----
     Single-threaded on purpose: this runs beside the forward pass, whose threads
-    must not wait for it.
+    must not wait for it. It takes cores from the forward pass all the same, so magnitudes
+    are compared as integers: without its sign bit, the bits of a finite number order as its
+    magnitude does, and two bytes are read in half the time of four.
     """
     total = Statistics()
     n, d = values.shape
+    bits = _Bits.of(values.dtype)
+    words = values.view(bits.words).numpy()
     step = max(1, _BLOCK // max(1, d))
     block = torch.empty((step, d), dtype=torch.float32)
-    absolute, below = np.empty((step, d), np.float32), np.empty((step, d), np.bool_)
+    magnitude, below = np.empty((step, d), words.dtype), np.empty((step, d), np.bool_)
+    ones = np.ones((d, 1), np.float32)
+    largest = 0
     for start in range(0, n, step):
-        part = values[start : start + step]
-        rows = len(part)
-        block[:rows].copy_(part)
+        rows = min(step, n - start)
+        _widen(values[start : start + rows], block[:rows])
         x = block[:rows].numpy()
-        squares = np.einsum("ij,ij->i", x, x)
+        squares = _dots(x, x[:, :, None])
         energy = float(squares.sum(dtype=np.float64))
         if not math.isfinite(energy):
             total.add(_careful(x))
             continue
-        size, small = absolute[:rows], below[:rows]
-        np.abs(x, out=size)
-        np.less(size, SPARSITY_THRESHOLD, out=small)
+        size, small = magnitude[:rows], below[:rows]
+        np.bitwise_and(words[start : start + rows], bits.mask, out=size)
+        np.less(size, bits.threshold, out=small)
         total.n += rows * d
         total.rows += rows
-        total.sum += float(x.sum())
+        total.sum += float(_dots(x, ones).sum(dtype=np.float64))
         total.sumsq += energy
         total.sum_norm += float(np.sqrt(squares).sum(dtype=np.float64))
-        total.max_abs = max(total.max_abs, float(size.max(initial=0.0)))
         total.n_below += int(np.count_nonzero(small))
+        largest = max(largest, int(size.max(initial=0)))
+    total.max_abs = max(total.max_abs, bits.number(largest))
     return total
 
 
-def _careful(x: np.ndarray[Any, np.dtype[np.float32]]) -> Statistics:
+def _widen(values: Tensor, into: Tensor) -> None:
+    """Copy to float32 in pieces too small for torch to start threads for them."""
+    rows = max(1, _SERIAL // max(1, values.shape[1]))
+    for source, target in zip(torch.split(values, rows), torch.split(into, rows), strict=True):
+        target.copy_(source)
+
+
+def _dots(x: Array, y: Array) -> Array:
+    """Return the dot product of each row: one BLAS call a row, too short for its threads."""
+    found: Array = np.matmul(x[:, None, :], y)
+    return found
+
+
+@dataclass(frozen=True)
+class _Bits:
+    """How the numbers of a dtype are read as integers.
+
+    ``mask`` takes the sign away; ``threshold`` is the first magnitude that is not sparse.
+    """
+
+    dtype: torch.dtype
+    words: torch.dtype
+    mask: int
+    threshold: int
+
+    @classmethod
+    @cache
+    def of(cls, dtype: torch.dtype) -> _Bits:
+        """Return the reading of a storage dtype."""
+        words = torch.int16 if dtype.itemsize == 2 else torch.int32
+        nearest = torch.tensor(SPARSITY_THRESHOLD, dtype=dtype)
+        # The threshold lies between two numbers of the dtype; the larger one is the first.
+        first = int(nearest.view(words)) + (float(nearest) < SPARSITY_THRESHOLD)
+        return cls(dtype, words, (1 << (8 * dtype.itemsize - 1)) - 1, first)
+
+    def number(self, magnitude: int) -> float:
+        """Return the number with this magnitude."""
+        return float(torch.tensor(magnitude, dtype=self.words).view(self.dtype))
+
+
+def _careful(x: Array) -> Statistics:
     """Return the statistics of a block whose float32 sums overflow or that is not all finite."""
     wide = x.astype(np.float64)
     finite = np.isfinite(wide)

@@ -4,14 +4,17 @@ Two threads, so that the disk's own slowness (``fdatasync``) does not hold up th
 copying: one takes filled slots, measures them and writes them in place; the
 other finishes chunks: it reads the chunk back from the page cache in order,
 adds it to the checksums, waits for the disk, and only then writes the journal.
+A chunk that takes long is journalled in between, batch by batch done, so that
+whatever kills the process costs the work of a few seconds.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -24,6 +27,9 @@ from mistudio_ext.engine.batches import Batch, Chunk
 from mistudio_ext.engine.capture import Slot
 from mistudio_ext.engine.journal import Entry, Journal
 from mistudio_ext.engine.statistics import Statistics
+
+#: A chunk that takes longer is journalled in between.
+JOURNAL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,34 @@ class Layout:
         return runs
 
 
+@dataclass
+class Begun:
+    """A chunk that has begun.
+
+    ``batches`` of it are written; per file there are the statistics of their rows and the
+    ``xxh3_64`` of their bytes, in the order in which they were written.
+    """
+
+    parts: list[Statistics]
+    hashes: list[Any]
+    batches: int = 0
+
+    @classmethod
+    def new(cls, files: int) -> Begun:
+        """Return a chunk of which nothing is written."""
+        return cls([Statistics() for _ in range(files)], [xxhash.xxh3_64() for _ in range(files)])
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the writing thread tells the committing one; without a chunk it is not at its end."""
+
+    parts: list[Statistics]
+    chunk: Chunk | None = None
+    batches: int = 0
+    checksums: list[str] = field(default_factory=list)
+
+
 class Writer:
     """Takes filled slots, writes them, and journals finished chunks.
 
@@ -71,8 +105,10 @@ class Writer:
         Statistics of the rows before the first chunk to come; added to.
     slots
         The staging buffers; at most these are in flight.
-    committed
-        Called from the background with ``(samples, tokens)`` after each chunk.
+    samples
+        Samples before the first chunk to come.
+    begun
+        What an earlier run wrote of that chunk.
     """
 
     def __init__(
@@ -83,18 +119,19 @@ class Writer:
         hashes: Sequence[Any],
         totals: Sequence[Statistics],
         slots: Sequence[Slot],
-        committed: Callable[[int, int], None] = lambda samples, tokens: None,
+        samples: int = 0,
+        begun: Begun | None = None,
     ) -> None:
         self._files, self._layout, self._journal = list(files), layout, journal
         self._hashes, self._totals = list(hashes), list(totals)
-        self._committed = committed
+        self._samples, self._begun = samples, begun or Begun.new(len(self._files))
         self._error: BaseException | None = None
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         for slot in slots:
             self._free.put(slot)
         self._filled: queue.SimpleQueue[Slot | Chunk | None] = queue.SimpleQueue()
-        # At most two finished chunks wait for the disk: what a crash can cost is bounded.
-        self._finished: queue.Queue[tuple[Chunk, list[Statistics]] | None] = queue.Queue(2)
+        # At most two lines wait for the disk: what a crash can cost is bounded.
+        self._told: queue.Queue[_Told | None] = queue.Queue(2)
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
             for work, name in ((self._write, "mistudio-writer"), (self._commit, "mistudio-commit"))
@@ -152,92 +189,80 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - it is raised in the other thread, by check()
             self._error = self._error or error
             if work == self._write:
-                self._finished.put(None)
+                self._told.put(None)
             else:
-                while self._finished.get() is not None:
+                while self._told.get() is not None:
                     pass  # Let the writing thread go on to its end; nothing is journalled.
 
     def _write(self) -> None:
-        parts = [Statistics() for _ in self._files]
+        begun, said = self._begun, time.monotonic()
         while (item := self._filled.get()) is not None:
             if isinstance(item, Chunk):
-                self._finished.put((item, parts))
-                parts = [Statistics() for _ in self._files]
+                self._told.put(_Told(begun.parts, item))
+                begun, said = Begun.new(len(self._files)), time.monotonic()
                 continue
             if item.ready is not None:
                 item.ready.synchronize()
-            self._write_slot(item, parts)
+            self._write_slot(item, begun)
             self._free.put(item)
-        self._finished.put(None)
+            if time.monotonic() - said >= JOURNAL_SECONDS and self._told.empty():
+                self._tell(begun)
+                said = time.monotonic()
+        self._tell(begun)  # Cancelled in the middle of a chunk: what is done stays done.
+        self._told.put(None)
 
-    def _write_slot(self, slot: Slot, parts: list[Statistics]) -> None:
+    def _tell(self, begun: Begun) -> None:
+        if begun.batches > 0:
+            parts = [replace(part) for part in begun.parts]
+            checksums = [running.hexdigest() for running in begun.hashes]
+            self._told.put(_Told(parts, None, begun.batches, checksums))
+
+    def _write_slot(self, slot: Slot, begun: Begun) -> None:
         runs = [run for batch in slot.batches for run in self._layout.runs(batch)]
         for index, (file, rows) in enumerate(zip(self._files, slot.host, strict=True)):
             filled = rows[: slot.rows]
-            parts[index].add(
+            begun.parts[index].add(
                 statistics.measure(filled)
                 if slot.vectors is None
                 else statistics.from_vector(slot.vectors[index])
             )
             data = memoryview(filled.view(torch.uint8).numpy().reshape(-1))  # type: ignore[arg-type]
+            begun.hashes[index].update(data)
             start = 0
             for first, count in runs:
                 size = count * file.row_bytes
                 file.write(data[start : start + size], first)
                 start += size
+        begun.batches += 1
 
     def _commit(self) -> None:
         buffer = read_buffer()
-        while (item := self._finished.get()) is not None:
-            chunk, parts = item
-            first, end = self._layout.row(chunk.first), self._layout.row(chunk.end)
-            files: dict[str, dict[str, Any]] = {}
-            for file, running, total, part in zip(
-                self._files, self._hashes, self._totals, parts, strict=True
-            ):
-                piece = xxhash.xxh3_64()
-                for data in file.read(first, end, buffer):
-                    piece.update(data)
-                    running.update(data)
-                total.add(part)
-                files[file.path.name] = {"checksum": piece.hexdigest(), "stats": part.to_dict()}
+        while (told := self._told.get()) is not None:
+            if told.chunk is None:
+                checksums = told.checksums
+            else:
+                checksums = self._take_in(told.chunk, told.parts, buffer)
+                self._samples = told.chunk.end
             for file in self._files:
                 file.sync()
-            tokens = int(self._layout.offsets[chunk.end])
-            self._journal.append(Entry(chunk.end, tokens, files))
-            self._committed(chunk.end, tokens)
+            files = {
+                file.path.name: {"checksum": checksum, "stats": part.to_dict()}
+                for file, checksum, part in zip(self._files, checksums, told.parts, strict=True)
+            }
+            tokens = int(self._layout.offsets[self._samples])
+            self._journal.append(Entry(self._samples, tokens, files, told.batches))
 
-
-def verified(
-    files: Sequence[ArrayFile], layout: Layout, entries: Sequence[Entry]
-) -> tuple[list[Entry], list[Any], list[Statistics]]:
-    """Re-read what an earlier run journalled and keep the part whose checksums hold.
-
-    Returns
-    -------
-    tuple
-        The entries that hold, and per file the running ``xxh3_128`` and the
-        statistics up to there.
-    """
-    buffer = read_buffer()
-    hashes = [xxhash.xxh3_128(file.header) for file in files]
-    totals = [Statistics() for _ in files]
-    kept: list[Entry] = []
-    first = 0
-    for entry in entries:
-        grown = [running.copy() for running in hashes]
-        intact = True
-        for file, running in zip(files, grown, strict=True):
+    def _take_in(self, chunk: Chunk, parts: Sequence[Statistics], buffer: bytearray) -> list[str]:
+        """Add a finished chunk to totals and checksums; return its own checksum per file."""
+        first, end = self._layout.row(chunk.first), self._layout.row(chunk.end)
+        checksums = []
+        for file, running, total, part in zip(
+            self._files, self._hashes, self._totals, parts, strict=True
+        ):
             piece = xxhash.xxh3_64()
-            for data in file.read(layout.row(first), layout.row(entry.samples), buffer):
+            for data in file.read(first, end, buffer):
                 piece.update(data)
                 running.update(data)
-            known = entry.files.get(file.path.name, {})
-            intact = intact and known.get("checksum") == piece.hexdigest()
-        if not intact:
-            break
-        hashes, first = grown, entry.samples
-        kept.append(entry)
-        for file, total in zip(files, totals, strict=True):
-            total.add(Statistics.from_dict(entry.files[file.path.name]["stats"]))
-    return kept, hashes, totals
+            total.add(part)
+            checksums.append(piece.hexdigest())
+        return checksums

@@ -88,25 +88,36 @@ def wait_for_tokens(data: Path, process: subprocess.Popen[str]) -> None:
     raise AssertionError("nothing was written")
 
 
+LONG = ("extract", "--model", "sample-model", "--dataset", "sample-stories", "--json",
+        "--layers", "5", "--max-samples", "200", "--name", "long")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data folder with model and tokens, and the checksum of a run that nothing interrupted."""
+    data = tmp_path_factory.mktemp("made")
+    return data, checksum_of(cli(*LONG, data=data).stdout)
+
+
+def checksum_of(answer: str) -> str:
+    found = json.loads(answer)
+    assert found["state"] == "done"
+    return str(found["manifest"]["files"]["blocks.5.hook_resid_post.npy"]["checksum"])
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_and_called_again(tmp_path: Path, how: signal.Signals) -> None:
+def test_interrupted_and_called_again(made: tuple[Path, str], how: signal.Signals) -> None:
     """Ctrl-C or kill -9 in the middle: the next call goes on and ends with the same bytes."""
-    data, whole = tmp_path / "data", tmp_path / "whole"
-    asked = ("extract", "--model", "sample-model", "--dataset", "sample-stories", "--json")
-    asked += ("--layers", "5", "--max-samples", "200", "--name", "long")
-    command = [sys.executable, "-m", "mistudio_ext.cli", *asked, "--data-dir", str(data)]
+    data, whole = made
+    cli("delete", "long", data=data)
+    command = [sys.executable, "-m", "mistudio_ext.cli", *LONG, "--data-dir", str(data)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for_tokens(data, process)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Traceback" not in out + err
-    found = json.loads(cli(*asked, data=data).stdout)
-    assert found["state"] == "done"
-    reference = json.loads(cli(*asked, data=whole).stdout)
-    name = "blocks.5.hook_resid_post.npy"
-    checksums = [f["manifest"]["files"][name]["checksum"] for f in (found, reference)]
-    assert checksums[0] == checksums[1]
+    assert checksum_of(cli(*LONG, data=data).stdout) == whole
     cli("verify", "long", data=data)
 
 

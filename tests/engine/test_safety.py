@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 import torch
 
+from mistudio_ext.activations import journal as contents
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import journal
+from mistudio_ext.engine import journal, writer
 from mistudio_ext.engine.load import LoadedModel
 from mistudio_ext.engine.run import extract
 from mistudio_ext.errors import CancelledError, NoSpaceError
@@ -68,23 +69,50 @@ def test_cancelled_and_gone_on_with_is_bit_identical(
     after: int, setting: Any, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     spec = spec_for(tmp_path / "out", setting)
+    first, second = Recorder(cancel_after=after), Recorder()
     with pytest.raises(CancelledError):
-        extract(spec, Recorder(cancel_after=after), loaded())
+        extract(spec, first, loaded())
     assert manifests.read(tmp_path / "out")["state"] == "cancelled"
-    _, entries = journal.read(tmp_path / "out")
-    report = Recorder()
-    extract(spec, report, loaded())
-    assert report.steps[0][0] == (entries[-1].tokens if entries else 0)
+    extract(spec, second, loaded())
+    assert second.steps[0][0] == first.steps[-1][0]  # Not one batch is computed again.
     assert files_of(tmp_path / "out") == whole
     assert manifests.read(tmp_path / "out")["state"] == "done"
+
+
+def test_a_chunk_that_takes_long_is_journalled_in_between(
+    setting: Any, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what a crash leaves is gone on with: batches of an open chunk, if they are intact."""
+    monkeypatch.setattr(writer, "JOURNAL_SECONDS", 0.0)
+    spec, folder = spec_for(tmp_path / "out", setting), tmp_path / "out"
+    with pytest.raises(CancelledError):
+        extract(spec, Recorder(cancel_after=150), loaded())
+    _, entries = journal.read(folder)
+    assert entries[-1].batches > 0
+    assert [entry.batches for entry in entries[:-1]] == [0] * (len(entries) - 1)
+    before = contents.last(folder)
+    assert before == {"samples": entries[-1].samples, "tokens": entries[-1].tokens}
+    lines = (folder / journal.FILE_NAME).read_bytes().splitlines()
+    assert sum(b'"batches"' in line for line in lines) > len(entries)
+
+    shutil.copytree(folder, tmp_path / "damaged")
+    start = 128 + entries[-1].tokens * 48 * 4
+    with open(tmp_path / "damaged" / f"{HOOKS[0]}.npy", "r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * (400 * 48 * 4))
+    damaged, intact = Recorder(), Recorder()
+    extract(spec_for(tmp_path / "damaged", setting), damaged, loaded())
+    extract(spec, intact, loaded())
+    assert damaged.steps[0][0] == entries[-1].tokens < intact.steps[0][0]
+    assert files_of(tmp_path / "damaged") == files_of(folder) == whole
 
 
 #: Imports once, then runs each extraction in a process of its own (imports take seconds).
 NURSERY = """
 import json, os, sys, time
+from pathlib import Path
 import torch
-from mistudio_ext.engine import capture, run
-from mistudio_ext.workers import extract
+from mistudio_ext.engine import capture, load, run, writer
 from tests.engine.helpers import Recorder
 
 forward = capture.Capture.forward
@@ -94,11 +122,14 @@ def slow(*args):
     forward(*args)
 
 capture.Capture.forward = slow
+writer.JOURNAL_SECONDS = 0.02
+load.use_threads(1)  # A fork has no threads but its own.
+loaded = load.load_model(Path(sys.argv[1]), "fp32", torch.device("cpu"), False)
 print("ready", flush=True)
 for line in sys.stdin:
     pid = os.fork()
     if not pid:
-        extract.run(json.load(open(line.strip())), Recorder())
+        run.extract(json.load(open(line.strip())), Recorder(), loaded)
         os._exit(0)
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
@@ -116,7 +147,7 @@ def test_killed_at_twenty_random_moments_ends_bit_identical(
     folder = tmp_path / "out"
     partly = 0
     with subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
+        [sys.executable, "-c", NURSERY, str(setting[0])],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
