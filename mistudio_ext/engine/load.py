@@ -26,6 +26,10 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     warnings: tuple[tuple[str, str], ...] = ()
+    format: str | None = None
+    """Format that was chosen of several; None where only one was asked for."""
+    fallback_reason: str | None = None
+    """Why it is not the first of them."""
 
 
 def choose_device(wanted: str | None) -> torch.device:

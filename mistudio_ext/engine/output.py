@@ -95,6 +95,8 @@ def identity_of(request: Request, contexts: Contexts, points: Sequence[Point]) -
         "dtype": request.spec.dtype,
         "layout": request.spec.layout,
         "positions": request.spec.positions,
+        # Rows of two formats never meet in one array.
+        **({"format": request.format} if request.fallback else {}),
     }
 
 
@@ -178,6 +180,26 @@ class Manifest:
     def __init__(self, request: Request) -> None:
         self._folder = request.folder
         self._body = _body(request)
+
+    def formats(self, request: Request) -> tuple[str, ...]:
+        """Return the formats to try: one that an earlier run fell back to comes first."""
+        wanted = (request.format, *request.fallback)
+        spec = self._body["spec"]
+        made = spec.get("quantization")
+        if spec.get("fallback_reason") and made in wanted:
+            return wanted[wanted.index(made) :]
+        return wanted
+
+    def fell_back(self, request: Request, made: str, reason: str) -> None:
+        """Say that the model did not fit as it was asked for, and what it is instead."""
+        spec = self._body["spec"]
+        spec["requested_quantization"], spec["quantization"] = request.format, made
+        spec["fallback_reason"] = reason
+
+    def fallback_reason(self) -> str | None:
+        """Return why the format is not the one that was asked for, if it is not."""
+        reason: str | None = self._body["spec"].get("fallback_reason")
+        return reason
 
     def running(self, contexts: Contexts, started: Started) -> None:
         """Say that rows are being written."""

@@ -30,6 +30,8 @@ class Request:
     allow_remote_code: bool
     disk_reserve_bytes: int
     threads: int | None
+    fallback: tuple[str, ...] = ()
+    """Formats to try in turn if the model does not fit in the first."""
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Self:
@@ -52,6 +54,7 @@ class Request:
             allow_remote_code=bool(raw.get("allow_remote_code", False)),
             disk_reserve_bytes=int(raw.get("disk_reserve_bytes") or 0),
             threads=raw.get("threads"),
+            fallback=tuple(model.get("fallback") or ()),
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from mistudio_ext.engine.arrays import DTYPES, FULL, no_space
 from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot, make_slots
 from mistudio_ext.engine.choose import choose_points
+from mistudio_ext.engine.fallback import first_that_fits
 from mistudio_ext.engine.load import LoadedModel, choose_device, load_model, use_threads
 from mistudio_ext.engine.memory import Budget, is_out_of_memory, keep_heap
 from mistudio_ext.engine.points import Point
@@ -141,6 +143,7 @@ class _Extraction:
         use_threads(request.threads)
         keep_heap()
         loaded = self._load() if given is None else given
+        request = self._in_made_format(loaded)
         for code, message in loaded.warnings:
             self._warn(code, message)
         structure = discover(loaded.model)
@@ -175,12 +178,26 @@ class _Extraction:
 
     def _load(self) -> LoadedModel:
         request = self._request
-        return load_model(
-            request.model_path,
-            request.format,
-            choose_device(request.spec.device),
-            request.allow_remote_code,
-        )
+
+        def attempt(name: str) -> LoadedModel:
+            device = choose_device(request.spec.device)
+            return load_model(request.model_path, name, device, request.allow_remote_code)
+
+        if not request.fallback:
+            return attempt(request.format)
+        fitted = first_that_fits(self._manifest.formats(request), attempt)
+        return replace(fitted.value, format=fitted.format, fallback_reason=fitted.reason)
+
+    def _in_made_format(self, loaded: LoadedModel) -> Request:
+        """Say everywhere in which format the model is, if it is not the one asked for."""
+        made = loaded.format or self._request.format
+        if made != self._request.format:
+            reason = loaded.fallback_reason or self._manifest.fallback_reason()
+            text = reason or f"{made} is used instead of {self._request.format}"
+            self._manifest.fell_back(self._request, made, text)
+            self._warn("format_fallback", text)
+            self._request = replace(self._request, format=made)
+        return self._request
 
     def _plan(
         self,
@@ -367,4 +384,5 @@ def _result(manifest: dict[str, Any]) -> dict[str, Any]:
             if entry.get("hook")
         },
         "warnings": manifest["warnings"],
+        "format": manifest["spec"].get("quantization"),
     }

@@ -19,7 +19,7 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.errors import AccessDeniedError, ConflictError, InvalidInputError
 from mistudio_ext.jobs import JobKind, Needs
-from mistudio_ext.services import estimates, manifests, requests
+from mistudio_ext.services import estimates, fallback, manifests, requests
 from mistudio_ext.services.context import (
     Context,
     Json,
@@ -143,7 +143,7 @@ class ExtractionService:
         reader = self._variants.root(model)
         found = self._tokenizations.find(dataset, reader, split, request.tokenization)
         if found is not None:
-            final = self._fingerprint(model, found, spec)
+            final = self._fingerprint(model, found, spec, request.fallback)
             same = self._catalog.find(fingerprint=final)
             if same is not None and self._whole(same):
                 return self._resume(same)
@@ -158,7 +158,11 @@ class ExtractionService:
         record = ExtractionRecord(
             id=new_id("ext"),
             name=name,
-            fingerprint=self._fingerprint(model, tokenization, spec) if known else identity,
+            fingerprint=(
+                self._fingerprint(model, tokenization, spec, request.fallback)
+                if known
+                else identity
+            ),
             model_id=model.id,
             dataset_id=dataset.id,
             tokenization_id=tokenization.id,
@@ -166,6 +170,7 @@ class ExtractionService:
             spec={
                 **spec.to_dict(),
                 "request": identity,
+                "fallback": list(request.fallback),
                 "layers": request.layers,
                 "asked": list(request.hooks),
                 "context": tokenization.settings["context"],
@@ -235,13 +240,14 @@ class ExtractionService:
         """Return the device that a job wants, the memory it takes there, and its model."""
         record = self._catalog.get(job.params["extraction"])
         model = self._context.catalog.models.get(record.model_id)
-        settings, spec = self._context.settings, _engine_spec(record)
+        spec = _engine_spec(record)
         architecture = self._models.architecture(model.id) if model.state == "ready" else None
         loaded = {
             "path": model.path,
             "fingerprint": model.fingerprint,
             "format": model.format,
-            "allow_remote_code": settings.allow_remote_code,
+            "fallback": record.spec.get("fallback"),
+            "allow_remote_code": self._context.may_run_code(model),
         }
         return Needs(
             device=spec.device,
@@ -264,7 +270,7 @@ class ExtractionService:
         size = estimates.size_of(
             self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
         )
-        final = self._fingerprint(model, tokenization, spec)
+        final = self._fingerprint(model, tokenization, spec, record.spec.get("fallback") or ())
         same = self._catalog.find(fingerprint=final)
         if same is not None and same.id != record.id:
             final = record.fingerprint
@@ -297,6 +303,7 @@ class ExtractionService:
                 "path": model.path,
                 "revision": model.revision,
                 "format": model.format,
+                "fallback": fallback.after(record.spec.get("fallback") or (), model.format),
                 "fingerprint": model.fingerprint,
             },
             dataset={
@@ -317,8 +324,9 @@ class ExtractionService:
 
     def _finish(self, job: JobRecord, result: Json) -> None:
         self._note_name(job.params["extraction"])
+        record = self._catalog.get(job.params["extraction"])
         self._changed(
-            job.params["extraction"],
+            record.id,
             state="done",
             error=None,
             n_samples=result["n_samples"],
@@ -326,6 +334,7 @@ class ExtractionService:
             bytes=result["bytes"],
             timings=result.get("timings", {}),
             warnings=result.get("warnings", []),
+            spec={**record.spec, "format": result.get("format")},
         )
 
     def _fail(self, job: JobRecord, state: str, error: Json) -> None:
@@ -396,9 +405,14 @@ class ExtractionService:
 
     @staticmethod
     def _fingerprint(
-        model: ModelRecord, tokenization: TokenizationRecord, spec: ExtractionSpec
+        model: ModelRecord,
+        tokenization: TokenizationRecord,
+        spec: ExtractionSpec,
+        smaller: Sequence[str] = (),
     ) -> str:
-        return fingerprint({"model": model.id, "tokenization": tokenization.id, **spec.identity()})
+        facts = {"model": model.id, "tokenization": tokenization.id, **spec.identity()}
+        # What may end in another format is never taken for what may not.
+        return fingerprint({**facts, "fallback": list(smaller)} if smaller else facts)
 
     def _require_space(
         self,
@@ -478,6 +492,7 @@ class ExtractionService:
         data["model"] = model.name if model else None
         data["dataset"] = dataset.name if dataset else None
         data["path"] = str(path)
+        data["format"] = record.spec.get("format") or (model.format if model else None)
         data["unit"] = unit
         data["total"] = record.n_tokens if unit == "tokens" else record.n_samples
         data["ready"] = written[unit] if written else 0

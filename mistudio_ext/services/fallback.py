@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
@@ -42,3 +43,9 @@ def read(body: Json, wanted: str) -> tuple[str, ...]:
             hint=f"Write true, or a list of some of {', '.join(MODEL_FORMATS)}.",
         )
     return tuple(dict.fromkeys(name for name in chosen if name != wanted))
+
+
+def after(formats: Sequence[str], made: str) -> list[str]:
+    """Return what is left to try of a model that is in the format ``made`` already."""
+    rest = list(formats)
+    return rest[rest.index(made) + 1 :] if made in rest else rest
