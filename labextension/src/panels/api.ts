@@ -347,14 +347,16 @@ export class Api {
   }
 
   removeModels(ids: string[]): Promise<DeletedMany> {
-    return this.request('POST', 'models/delete', { body: { ids } });
+    return this.request('POST', 'models/delete', { body: { ids, variants: true } });
   }
 
   remove(
     noun: 'datasets' | 'models' | 'extractions',
     id: string
   ): Promise<{ deleted: string[]; freed_bytes?: number }> {
-    return this.request('DELETE', `${noun}/${encodeURIComponent(id)}`);
+    // The question before it has named the variants that go along.
+    const query = noun === 'models' ? { variants: 'true' } : {};
+    return this.request('DELETE', `${noun}/${encodeURIComponent(id)}`, { query });
   }
 }
 

@@ -288,6 +288,7 @@ const english = {
   'jobs.startedAgo': '{time} ago',
   'jobs.kind.dataset.import': 'Import dataset',
   'jobs.kind.model.import': 'Import model',
+  'jobs.kind.model.variant': 'Make a format',
   'jobs.kind.tokenize': 'Tokenise',
   'jobs.kind.extract': 'Extract',
   'jobs.kind.index': 'Index for search',

@@ -221,7 +221,7 @@ export class Store {
   /** Deletes; returns the bytes that this freed. */
   async remove(noun: 'datasets' | 'models' | 'extractions', id: string): Promise<number> {
     const answer = await this.api.remove(noun, id);
-    this[noun].remove(id);
+    answer.deleted.forEach(gone => this[noun].remove(gone));
     return answer.freed_bytes ?? 0;
   }
 

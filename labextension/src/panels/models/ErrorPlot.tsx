@@ -1,9 +1,9 @@
-import { quantity } from '../lib/format';
+import { percent } from '../lib/format';
 import { t } from '../messages';
 
-const WIDTH = 72;
-const HEIGHT = 22;
-const PAD = 2;
+const WIDTH = 240;
+const HEIGHT = 30;
+const PAD = 4;
 
 /** The points of a line through one value per layer, from zero up to the largest. */
 export function linePoints(values: readonly number[]): [x: number, y: number][] {
@@ -21,22 +21,22 @@ export function ErrorPlot({ values }: { values: readonly number[] }) {
     return null;
   }
   const points = linePoints(values);
-  const last = points.at(-1) ?? [0, 0];
   const label = t('variants.error.plot', {
-    first: quantity(values[0]),
-    last: quantity(values.at(-1))
+    first: percent(values[0]),
+    last: percent(values.at(-1))
   });
   return (
-    <svg
-      class="jp-mistudio-errorplot"
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      role="img"
-      aria-label={label}
-    >
-      <title>{label}</title>
-      <path class="jp-mistudio-axis" d={`M${PAD} ${HEIGHT - PAD}H${WIDTH - PAD}`} />
-      <path d={`M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`} />
-      <circle cx={last[0]} cy={last[1]} r="2" />
-    </svg>
+    <figure class="jp-mistudio-errorplot">
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+        <path class="jp-mistudio-axis" d={`M${PAD} ${HEIGHT - PAD}H${WIDTH - PAD}`} />
+        <path d={`M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`} />
+        {points.map(([x, y]) => (
+          <circle key={x} cx={x} cy={y} r="1.8" />
+        ))}
+      </svg>
+      <figcaption>
+        {t('variants.error.caption', { n: values.length - 1, last: percent(values.at(-1)) })}
+      </figcaption>
+    </figure>
   );
 }

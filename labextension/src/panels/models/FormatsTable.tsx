@@ -35,7 +35,6 @@ export function FormatsTable({ rows, device, value, onChange }: Props) {
             <th scope="col">{t('card.format.disk')}</th>
             <th scope="col">{t('card.format.load')}</th>
             {extracting && <th scope="col">{t('card.format.extract')}</th>}
-            <th scope="col">{t('card.format.fits')}</th>
           </tr>
         </thead>
         <tbody>
@@ -56,6 +55,7 @@ export function FormatsTable({ rows, device, value, onChange }: Props) {
                   />
                   <span>{row.format}</span>
                 </label>
+                <Fits verdict={verdict(row, device)} />
                 {row.recommended && (
                   <span class="jp-mistudio-recommended">{t('card.recommended')}</span>
                 )}
@@ -63,9 +63,6 @@ export function FormatsTable({ rows, device, value, onChange }: Props) {
               <td>{bytes(row.disk_bytes ?? row.download_bytes)}</td>
               <td>{bytes(row.memory_bytes[kind])}</td>
               {extracting && <td>{bytes(row.extraction_bytes?.[kind])}</td>}
-              <td>
-                <Fits verdict={verdict(row, device)} />
-              </td>
             </tr>
           ))}
         </tbody>

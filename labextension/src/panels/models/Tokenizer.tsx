@@ -37,7 +37,7 @@ export function Tokenizer({ model }: { model: Model }) {
   }
   const limit = value.model_max_length;
   return (
-    <>
+    <div class="jp-mistudio-tokenizer">
       <Facts
         label={t('tokenizer.title')}
         facts={[
@@ -47,7 +47,7 @@ export function Tokenizer({ model }: { model: Model }) {
         ]}
       />
       <h4>{t('tokenizer.special')}</h4>
-      <ul class="jp-mistudio-tokens">
+      <ul class="jp-mistudio-tokenchips">
         {value.special_tokens.map(token => (
           <li key={token.id} class="jp-mistudio-mod-special">
             {token.text}
@@ -67,7 +67,7 @@ export function Tokenizer({ model }: { model: Model }) {
         <p class="jp-mistudio-hint">{t('tokenizer.template.none')}</p>
       )}
       <TryIt model={model} />
-    </>
+    </div>
   );
 }
 
@@ -77,7 +77,7 @@ function TryIt({ model }: { model: Model }) {
   const settled = useDebounced(text, 200);
   const { value, error } = useFetch(settled === '' ? null : settled, signal =>
     store.api.request<Preview>('POST', 'tokenize-preview', {
-      body: { model: model.id, texts: [settled], mode: 'chunk', stride: 0 },
+      body: { model: model.id, texts: [settled], mode: 'chunk' },
       signal
     })
   );
@@ -89,7 +89,7 @@ function TryIt({ model }: { model: Model }) {
           <textarea
             id={id}
             class="jp-mistudio-input"
-            rows={2}
+            rows={3}
             value={text}
             placeholder={t('tokenizer.try.placeholder')}
             spellcheck={false}

@@ -105,33 +105,44 @@ function MadeRow({ format, variant, current, onOpen }: MadeProps) {
     );
   }
   return (
-    <tr class={current ? 'jp-mistudio-mod-chosen' : undefined} aria-current={current || undefined}>
-      <th scope="row">
-        {current ? (
-          <>
-            <strong>{format}</strong> <span class="jp-mistudio-hint">{t('variants.this')}</span>
-          </>
-        ) : (
-          <button
-            type="button"
-            class="jp-mistudio-row-name"
-            aria-label={t('action.openNamed', { name: variant.name })}
-            onClick={onOpen}
-          >
-            {format}
-          </button>
-        )}
-      </th>
-      <td>{bytes(measured?.size_bytes ?? variant.size_bytes)}</td>
-      <td>{bytes(measured?.memory_bytes)}</td>
-      <td>{compact(measured?.tokens_per_second)}</td>
-      <td>
-        {measured?.relative_error === 0
-          ? t('variants.reference')
-          : percent(measured?.relative_error)}
-        {byLayer.some(value => value > 0) && <ErrorPlot values={byLayer} />}
-      </td>
-    </tr>
+    <>
+      <tr
+        class={current ? 'jp-mistudio-mod-chosen' : undefined}
+        aria-current={current || undefined}
+      >
+        <th scope="row">
+          {current ? (
+            <>
+              <strong>{format}</strong> <span class="jp-mistudio-hidden">{t('variants.this')}</span>
+            </>
+          ) : (
+            <button
+              type="button"
+              class="jp-mistudio-row-name"
+              aria-label={t('action.openNamed', { name: variant.name })}
+              onClick={onOpen}
+            >
+              {format}
+            </button>
+          )}
+        </th>
+        <td>{bytes(measured?.size_bytes ?? variant.size_bytes)}</td>
+        <td>{bytes(measured?.memory_bytes)}</td>
+        <td>{compact(measured?.tokens_per_second)}</td>
+        <td>
+          {measured?.relative_error === 0
+            ? t('variants.reference')
+            : percent(measured?.relative_error)}
+        </td>
+      </tr>
+      {byLayer.some(value => value > 0) && (
+        <tr class="jp-mistudio-mod-plot">
+          <td colSpan={5}>
+            <ErrorPlot values={byLayer} />
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 

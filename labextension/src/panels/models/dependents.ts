@@ -16,7 +16,7 @@ function named(all: readonly { name: string }[]): string {
 /** Sentences about what deleting `ids` touches, from what the server says about each. */
 export function consequences(ids: readonly string[], found: readonly ModelDependents[]): string[] {
   const extractions = found.flatMap(each => each.extractions);
-  const staying = found.flatMap(each => each.variants).filter(each => !ids.includes(each.id));
+  const along = found.flatMap(each => each.variants).filter(each => !ids.includes(each.id));
   const tokenizations = found.reduce((sum, each) => sum + each.tokenizations, 0);
   const frees = found.reduce((sum, each) => sum + each.frees_bytes, 0);
   const said: string[] = [];
@@ -26,8 +26,8 @@ export function consequences(ids: readonly string[], found: readonly ModelDepend
   if (tokenizations > 0) {
     said.push(t('many.tokenizations', { n: tokenizations }));
   }
-  if (staying.length > 0) {
-    said.push(t('many.variants', { names: named(staying) }));
+  if (along.length > 0) {
+    said.push(t('many.variants', { names: named(along) }));
   }
   said.push(frees > 0 ? t('many.frees', { bytes: bytes(frees) }) : t('many.frees.none'));
   return said;

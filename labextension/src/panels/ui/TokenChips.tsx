@@ -19,7 +19,7 @@ export function visible(text: string): string {
 export function TokenChips({ tokens }: { tokens: readonly TokenChip[] }) {
   const hidden = tokens.length - SHOWN;
   return (
-    <ol class="jp-mistudio-tokens" aria-label={t('chips.label', { n: tokens.length })}>
+    <ol class="jp-mistudio-tokenchips" aria-label={t('chips.label', { n: tokens.length })}>
       {tokens.slice(0, SHOWN).map((token, index) => {
         const facts = [t('chips.token', { id: token.id })];
         if (token.special) {
