@@ -12,6 +12,7 @@ import type {
   HubKind,
   HubResult,
   Job,
+  LogPart,
   Manifest,
   Model,
   ModelDependents,
@@ -315,8 +316,13 @@ export class Api {
     });
   }
 
-  log(job: string, signal?: AbortSignal): Promise<{ text: string; truncated: boolean }> {
-    const query = { tail: 400 };
+  setPriority(job: string, priority: number): Promise<{ job: Job }> {
+    return this.request('PATCH', `jobs/${encodeURIComponent(job)}`, { body: { priority } });
+  }
+
+  /** The end of a log, or what was added since `offset`. */
+  log(job: string, offset: number | null, signal?: AbortSignal): Promise<LogPart> {
+    const query = offset === null ? { tail: 400 } : { offset };
     return this.request('GET', `jobs/${encodeURIComponent(job)}/log`, { query, signal });
   }
 
@@ -351,7 +357,7 @@ export class Api {
   }
 
   remove(
-    noun: 'datasets' | 'models' | 'extractions',
+    noun: 'datasets' | 'models' | 'extractions' | 'jobs',
     id: string
   ): Promise<{ deleted: string[]; freed_bytes?: number }> {
     // The question before it has named the variants that go along.

@@ -281,6 +281,8 @@ const english = {
   'jobs.running': 'Running and waiting',
   'jobs.finished': 'Finished',
   'jobs.log': 'Log',
+  'jobs.first': 'Next',
+  'jobs.remove': 'Remove {name} from the list',
   'jobs.logOf': 'Log of {name}',
   'jobs.log.empty': 'The log is empty.',
   'jobs.log.truncated': 'Only the end of the log is shown.',

@@ -213,13 +213,18 @@ export class Store {
     this.jobs.absorb((await this.api.cancel(job)).job, asked);
   }
 
+  async setPriority(job: string, priority: number): Promise<void> {
+    const asked = this.jobs.now;
+    this.jobs.absorb((await this.api.setPriority(job, priority)).job, asked);
+  }
+
   async retry(job: string): Promise<void> {
     const asked = this.jobs.now;
     this.jobs.absorb((await this.api.retry(job)).job, asked);
   }
 
   /** Deletes; returns the bytes that this freed. */
-  async remove(noun: 'datasets' | 'models' | 'extractions', id: string): Promise<number> {
+  async remove(noun: 'datasets' | 'models' | 'extractions' | 'jobs', id: string): Promise<number> {
     const answer = await this.api.remove(noun, id);
     answer.deleted.forEach(gone => this[noun].remove(gone));
     return answer.freed_bytes ?? 0;

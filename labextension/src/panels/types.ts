@@ -306,10 +306,21 @@ export interface Job {
   ended_at: string | null;
   depends_on?: string[];
   queue_position?: number | null;
+  /** A higher one starts first. */
+  priority?: number;
+  /** What a running one holds. */
+  device?: string | null;
   /** Cancelling was asked for; the worker has not ended yet. */
   cancelling?: boolean;
   warnings?: Notice[];
   target: { type: string; id: string; name: string } | null;
+}
+
+export interface LogPart {
+  text: string;
+  /** There is more above; where an offset was asked for: the log was cut, this is all of it. */
+  truncated: boolean;
+  next_offset: number;
 }
 
 export interface Estimate {

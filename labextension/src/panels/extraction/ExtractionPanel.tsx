@@ -9,7 +9,8 @@ import { t } from '../messages';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
-import { Section } from '../ui/Section';
+import { Templates } from '../templates/Templates';
+import { Disclosure, Section } from '../ui/Section';
 import { TableState } from '../ui/TableState';
 import { CopyPython } from './CopyPython';
 import { EstimateView, summary } from './EstimateView';
@@ -166,6 +167,29 @@ export function ExtractionPanel() {
             error={errorAt('model')}
           />
         </div>
+        <Disclosure title={t('templates.title')}>
+          <Templates
+            value={{
+              ...contract(form.hooks),
+              layout: form.layout,
+              positions: form.positions,
+              dtype: form.dtype,
+              mode: form.mode,
+              context: form.context,
+              max_samples: form.maxSamples,
+              batch_tokens: form.batchTokens
+            }}
+            model={form.model}
+            onApply={({ n_layers: _, ...spec }) =>
+              patch({
+                ...spec,
+                context: spec.context ?? null,
+                max_samples: spec.max_samples ?? null,
+                batch_tokens: spec.batch_tokens ?? null
+              })
+            }
+          />
+        </Disclosure>
         <Section
           title={t('extract.what')}
           aside={form.hooks.length > 0 ? t('hooks.count', { n: form.hooks.length }) : undefined}

@@ -25,11 +25,13 @@ export function JobProgress({ job, label }: { job: Job; label: string }) {
   const position = job.queue_position
     ? `, ${t('progress.position', { n: job.queue_position })}`
     : '';
+  // The server says what it waits for, e.g. a device that another user holds.
+  const waiting = job.message || t('progress.waiting');
   return (
     <div class="jp-mistudio-progress-text" role="status">
       {queued.length > 0
         ? t('jobs.waitsFor', { names: queued.map(each => each.target?.name ?? each.id).join(', ') })
-        : t('progress.waiting') + position}
+        : waiting + position}
     </div>
   );
 }

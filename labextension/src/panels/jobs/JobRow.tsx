@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks';
+import { usePanel } from '../context';
 import { duration, secondsBetween, when } from '../lib/format';
 import { t, tData } from '../messages';
 import type { Job } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
-import { useUid } from '../ui/hooks';
+import { useAction, useUid } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
 import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
@@ -13,12 +14,14 @@ import { LogView } from './LogView';
 
 /** One job: what it does, how far it is, its log, and what can be done about it. */
 export function JobRow({ job }: { job: Job }) {
+  const { store } = usePanel();
   const id = useUid('job');
   const [open, setOpen] = useState(false);
   const active = job.state === 'queued' || job.state === 'running';
   const name = job.target?.name ?? job.id;
   const kind = tData('jobs.kind', job.kind);
   const problem = problemOf(job);
+  const remove = useAction(() => store.remove('jobs', job.id));
   const took = secondsBetween(job.started_at, job.ended_at);
   return (
     <li
@@ -38,13 +41,24 @@ export function JobRow({ job }: { job: Job }) {
         <WarningNote key={warning.code} message={warning.message} />
       ))}
       {problem && <ErrorNote error={problem} />}
+      {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
       <div class="jp-mistudio-row-foot">
         <div class="jp-mistudio-row-meta">
+          {job.state === 'running' && job.device}
           {!active && when(job.ended_at ?? job.created_at)}
           {!active && took !== null && ` · ${t('jobs.took', { time: duration(took) })}`}
         </div>
         <div class="jp-mistudio-actions">
           <JobControls job={job} name={name} />
+          {!active && (
+            <Button
+              kind="quiet"
+              icon="trash"
+              busy={remove.busy}
+              label={t('jobs.remove', { name: `${kind} ${name}` })}
+              onClick={() => void remove.run()}
+            />
+          )}
           <Button
             kind="quiet"
             expanded={open}
