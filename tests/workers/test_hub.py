@@ -252,7 +252,7 @@ def fetch(running: HubSim, repo_id: str, report: Recorder | None = None) -> tupl
         None,
         endpoint=running.url,
         with_code=False,
-        reserve_bytes=0,
+        limits=DiskLimits(),
         report=report or Recorder(),
     )
     return path, commit
