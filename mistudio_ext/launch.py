@@ -29,6 +29,8 @@ class Launch:
         worker holds the lease already.
     keeps_lease
         The worker goes on with the lease that it has.
+    drops_lease
+        The worker gives up the lease that it has, and its model, before it begins.
     """
 
     job_dir: Path
@@ -36,6 +38,7 @@ class Launch:
     lock: int
     ticket: int | None = None
     keeps_lease: bool = False
+    drops_lease: bool = False
 
     @property
     def fds(self) -> list[int]:
@@ -59,7 +62,7 @@ class Launch:
             "job_dir": str(self.job_dir),
             "environment": self.environment,
             "ticket": self.ticket is not None,
-            "keeps_lease": self.keeps_lease,
+            "drops_lease": self.drops_lease,
         }
         return json.dumps(facts).encode()
 

@@ -24,6 +24,9 @@ ANSWER_S = 2.0
 #: Idle workers that are kept; more are ended, the longest idle first.
 KEPT = 2
 
+#: Bytes of a model that is loaded again in less time than a new process takes to start.
+SMALL = 2 << 30
+
 
 @dataclass
 class WarmWorker:
@@ -76,9 +79,14 @@ class WarmPool:
         return sorted(self._idle, key=lambda w: -(w.idle_since or 0.0))
 
     def free(self, environment: dict[str, str]) -> WarmWorker | None:
-        """Return an idle worker of this environment that holds no device."""
-        fitting = (w for w in self.idle if w.device is None and w.environment == environment)
-        return next(fitting, None)
+        """Return an idle worker of this environment that holds no device.
+
+        One with a small model will do if there is no other: it drops the model and its
+        device, which are had again sooner than the imports of a new process.
+        """
+        fitting = [w for w in self.idle if w.environment == environment]
+        small = [w for w in fitting if w.device is not None and w.memory <= SMALL]
+        return next(iter([w for w in fitting if w.device is None] + small), None)
 
     def holding(self, devices: Collection[str], model: str) -> list[WarmWorker]:
         """Return idle workers that hold one of these devices; those with the model first."""

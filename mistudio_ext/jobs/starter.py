@@ -133,16 +133,18 @@ class Starter:
         folder.write_spec(spec)
         environment = {**kind.environment(job), VISIBLE: self._visible(place)}
         with folder.locked() as lock:
+            warm = place.worker if place else None
+            keeps = warm is not None
+            if warm is None and kind.reuses:
+                warm = self._pool.free(environment)
             launch = Launch(
                 job_dir=folder.path,
                 environment=self._board.secrets.get(job.id, {}),
                 lock=lock,
                 ticket=place.ticket.fd if place and place.ticket else None,
-                keeps_lease=place is not None and place.worker is not None,
+                keeps_lease=keeps,
+                drops_lease=warm is not None and not keeps and warm.device is not None,
             )
-            warm = place.worker if place else None
-            if warm is None and kind.reuses:
-                warm = self._pool.free(environment)
             process = self._hand(warm, launch) if warm is not None else None
             if process is None and launch.keeps_lease:
                 # The lease has gone with the worker: the job has to stand in line.
@@ -150,9 +152,9 @@ class Starter:
                 return None
             if process is None:
                 process, warm = self._spawn(launch, folder.log, environment)
-        if warm is not None and place is not None:
-            warm.device, warm.number = place.device, place.number
-            warm.memory, warm.model = place.memory, place.model
+        if warm is not None:
+            warm.device, warm.number = (place.device, place.number) if place else (None, 0)
+            warm.memory, warm.model = (place.memory, place.model) if place else (0, "")
         return RunningJob(job, folder, process, warm)
 
     def _hand(self, worker: WarmWorker, launch: Launch) -> WorkerProcess | None:

@@ -49,9 +49,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
     lease = spec.get("lease")
     key = str(lease["model"]) if lease else ""
-    if _kept.loaded is not None and (not key or _kept.key != key):
-        _kept.loaded = None
-        _give_back()
+    if not key or _kept.key != key:
+        drop_model()
     if lease:
         _use_device(spec, lease)
 
@@ -61,6 +60,13 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     try:
         return extract(spec, report, _kept.loaded, keep=keep)
     finally:
+        _give_back()
+
+
+def drop_model() -> None:
+    """Forget the model of the last job, if there is one."""
+    if _kept.loaded is not None:
+        _kept.loaded = None
         _give_back()
 
 

@@ -105,6 +105,8 @@ class Station:
         facts = json.loads(data)
         job_dir = Path(facts["job_dir"])
         self._lock = fds[0]
+        if facts["drops_lease"]:
+            self._drop_lease()
         if facts["ticket"]:
             self._ticket_fd = fds[1]
         for fd in fds:
@@ -120,6 +122,14 @@ class Station:
         except OSError:
             return None
         return job_dir
+
+    def _drop_lease(self) -> None:
+        """Give back the device, and the model on it."""
+        if extract := sys.modules.get("mistudio_ext.workers.extract"):
+            extract.drop_model()
+        if self._ticket is not None:
+            self._ticket.give_up()
+            self._ticket = None
 
     def _in_the_way(self) -> bool:
         """Tell whether others need the device, or memory is scarce."""

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.servers import JupyterProcess
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
@@ -64,32 +62,3 @@ def test_a_killed_servers_job_goes_on(tmp_path: Path) -> None:
         assert extraction["ready"] == extraction["total"]
     finally:
         second.stop()
-
-
-@pytest.mark.parametrize("since", ["0", "nonsense"])
-def test_events_from_another_time(tmp_path: Path, since: str) -> None:
-    """A page that was open before the restart is told to fetch everything, or starts afresh."""
-    import asyncio
-    import json
-
-    from tornado.websocket import websocket_connect
-
-    server = JupyterProcess(tmp_path)
-    server.start()
-
-    async def listen() -> list[dict[str, Any]]:
-        url = f"ws://127.0.0.1:{server.port}/mistudio/api/v1/events"
-        socket = await websocket_connect(f"{url}?since={since}&token={server.token}")
-        messages = [json.loads(str(await socket.read_message()))]
-        if since == "0":
-            messages.append(json.loads(str(await socket.read_message())))
-        socket.close()
-        while await socket.read_message() is not None:
-            pass  # Until the connection is really closed.
-        return messages
-
-    try:
-        types = [message["type"] for message in asyncio.run(listen())]
-    finally:
-        server.stop()
-    assert types == (["hello", "reset"] if since == "0" else ["hello"])

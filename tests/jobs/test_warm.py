@@ -99,6 +99,9 @@ def test_jobs_without_a_device_share_a_process(new_desk: NewDesk) -> None:
     leased = desk.result(desk.submit("who", kind="leased").id)
     assert pids == {leased["pid"]}
     assert leased["device"] == "cpu"
+    # What has a small model gives it up, and its device, rather than let others start anew.
+    assert desk.result(desk.submit("who").id)["pid"] == leased["pid"]
+    assert desk.manager.leases() == []
 
 
 def test_a_killed_manager_leaves_no_worker_behind(tmp_path: Path, new_desk: NewDesk) -> None:
@@ -106,10 +109,10 @@ def test_a_killed_manager_leaves_no_worker_behind(tmp_path: Path, new_desk: NewD
     code = (
         "import sys, time; from pathlib import Path; from tests.jobs.conftest import open_desk\n"
         "desk = open_desk(Path(sys.argv[1]), devices=('a', 'b'), warm_idle_s=600)\n"
-        "idle = desk.result(desk.submit('who', kind='leased').id)['pid']\n"
         "job = desk.submit('until', journal=sys.argv[1] + '/j', end=sys.argv[1] + '/end')\n"
         "other = desk.submit('until', journal=sys.argv[1] + '/k', end=sys.argv[1] + '/never')\n"
         "desk.until(job.id, 'running'), desk.until(other.id, 'running')\n"
+        "idle = desk.result(desk.submit('who', kind='leased').id)['pid']\n"
         "print(idle, job.id, other.id, flush=True); time.sleep(600)"
     )
     server = subprocess.Popen(
