@@ -88,7 +88,9 @@ class ArrayFile:
         NoSpaceError
             If the disk has no room for it.
         """
-        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        # A new file, never the old one made empty: another extraction may have a link to it.
+        self.path.unlink(missing_ok=True)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             os.posix_fallocate(self.fd, 0, self.size)
             # No fsync: the first line of the journal waits for the disk, and until then

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import journal, resume
+from mistudio_ext.engine import journal, resume, reuse
 from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, named, no_space
 from mistudio_ext.engine.batches import Plan
 from mistudio_ext.engine.points import Point
@@ -28,13 +28,21 @@ ENGINE_VERSION = 2
 class Started:
     """An extraction folder that is ready to be written to."""
 
-    files: list[ArrayFile]
+    arrays: list[ArrayFile]
+    """All arrays, in the order of the hook points."""
+    taken: reuse.Taken
+    """Those that another extraction had made."""
     layout: Layout
     journal: journal.Journal
     kept: resume.Kept
     """What an earlier run finished."""
     plan: Plan
     descriptions: dict[str, dict[str, Any]]
+
+    @property
+    def files(self) -> list[ArrayFile]:
+        """The arrays to fill."""
+        return [file for file in self.arrays if file.path.name not in self.taken]
 
     def close(self) -> None:
         """Close all files."""
@@ -105,6 +113,7 @@ def start(
     contexts: Contexts,
     points: Sequence[Point],
     plan: Plan,
+    manifest: Manifest,
     *,
     go_on: bool,
 ) -> Started:
@@ -120,7 +129,7 @@ def start(
     files = array_files(request, contexts, points)
     layout = Layout(request.spec.layout, request.spec.positions, contexts.context, contexts.offsets)
     try:
-        return _open(request, contexts, points, plan, files, layout, go_on)
+        return _open(request, contexts, points, plan, manifest, files, layout, go_on)
     except BaseException:
         for file in files:
             file.close()
@@ -132,32 +141,45 @@ def _open(
     contexts: Contexts,
     points: Sequence[Point],
     plan: Plan,
+    manifest: Manifest,
     files: list[ArrayFile],
     layout: Layout,
     go_on: bool,
 ) -> Started:
     folder = request.folder
-    kept = resume.nothing(files)
-    if go_on and all(file.matches() for file in files):
-        for file in files:
-            file.open()
-        kept = resume.verified(files, layout, plan, journal.read(folder)[1])
-    else:
-        _reserve(request, contexts, files)
+    header, entries = journal.read(folder)
+    taken: reuse.Taken = dict((header or {}).get("taken") or {}) if go_on else {}
+    go_on = go_on and all(file.matches() for file in files) and reuse.intact(files, taken)
     try:
+        if not go_on:
+            # Without a journal nothing in the folder counts, whatever happens from here on.
+            (folder / journal.FILE_NAME).unlink(missing_ok=True)
         descriptions = contexts.copy_to(folder)
-        identity = identity_of(request, contexts, points)
-        opened = journal.Journal(folder, {**identity, "plan": plan.to_dict()}, kept.entries)
+        if not go_on:
+            taken = reuse.take(files, request.reuse, manifest.planned(contexts, plan, descriptions))
+        own = [file for file in files if file.path.name not in taken]
+        kept = resume.nothing(own)
+        if go_on:
+            for file in own:
+                file.open()
+            kept = resume.verified(own, layout, plan, entries)
+        else:
+            try:
+                _reserve(request, contexts, own)
+            except NoSpaceError:
+                for name in (*descriptions, *taken):
+                    (folder / name).unlink(missing_ok=True)
+                raise
+        facts = {**identity_of(request, contexts, points), "plan": plan.to_dict(), "taken": taken}
+        opened = journal.Journal(folder, facts, kept.entries)
     except OSError as error:
         if error.errno in FULL:
             raise no_space(folder, sum(file.size for file in files)) from error
         raise
-    return Started(files, layout, opened, kept, plan, descriptions)
+    return Started(files, taken, layout, opened, kept, plan, descriptions)
 
 
 def _reserve(request: Request, contexts: Contexts, files: Sequence[ArrayFile]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        (request.folder / journal.FILE_NAME).unlink()
     replaced = sum(file.path.stat().st_size for file in files if file.path.exists())
     tokens = contexts.n_tokens * contexts.tokens.itemsize + contexts.n_samples * 20
     wanted = sum(file.size for file in files) + tokens
@@ -207,20 +229,30 @@ class Manifest:
         self._body["spec"]["context"] = contexts.context
         self._body["files"] = {
             **{
-                file.path.name: {
-                    "hook": file.hook,
-                    "shape": list(file.shape),
-                    "dtype": file.dtype,
-                    "bytes": file.size,
-                    "checksum": None,
-                    "statistics": None,
-                }
-                for file in started.files
+                file.path.name: started.taken.get(file.path.name) or _awaited(file)
+                for file in started.arrays
             },
             **started.descriptions,
         }
         self._body["plan"] = started.plan.to_dict()
         self._write("running")
+
+    def computed_on(self, device_type: str) -> None:
+        """Note what computes the arrays: bits differ between engines and kinds of device."""
+        self._body["engine"] = {"version": ENGINE_VERSION, "device": device_type}
+
+    def planned(
+        self, contexts: Contexts, plan: Plan, descriptions: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the manifest as far as it decides whether other arrays are the same."""
+        return {
+            **self._body,
+            "spec": {**self._body["spec"], "context": contexts.context},
+            "n_samples": contexts.n_samples,
+            "n_tokens": contexts.n_tokens,
+            "plan": plan.to_dict(),
+            "files": descriptions,
+        }
 
     def done(
         self,
@@ -253,6 +285,17 @@ class Manifest:
     def _write(self, state: str, error: dict[str, Any] | None = None) -> None:
         self._body["state"], self._body["error"] = state, error
         manifests.write(self._folder, self._body)
+
+
+def _awaited(file: ArrayFile) -> dict[str, Any]:
+    return {
+        "hook": file.hook,
+        "shape": list(file.shape),
+        "dtype": file.dtype,
+        "bytes": file.size,
+        "checksum": None,
+        "statistics": None,
+    }
 
 
 def _body(request: Request) -> dict[str, Any]:

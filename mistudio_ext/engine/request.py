@@ -62,6 +62,11 @@ class Request:
         """The facts that decide the result."""
         return str(self.raw["extraction"].get("fingerprint") or "")
 
+    @property
+    def reuse(self) -> list[str]:
+        """Folders of extractions that may hold some of the arrays already."""
+        return list(self.raw["extraction"].get("reuse") or ())
+
 
 @dataclass(frozen=True)
 class Contexts:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import torch
 
-from mistudio_ext.engine import output, verify
-from mistudio_ext.engine.arrays import DTYPES, FULL, no_space
+from mistudio_ext.engine import output, reuse, verify
+from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot, make_slots
 from mistudio_ext.engine.choose import choose_points
@@ -160,11 +160,15 @@ class _Extraction:
             if self._keep is not None:
                 self._keep(loaded)
         load_s = time.monotonic() - self._began
-        started = output.start(request, contexts, chosen, plan, go_on=go_on)
+        self._manifest.computed_on(loaded.device.type)
+        started = output.start(request, contexts, chosen, plan, self._manifest, go_on=go_on)
         try:
             self._manifest.running(contexts, started)
-            report.phase("extracting", f"Extracting {len(chosen)} hook points")
-            extract_s, tokens = self._all_chunks(loaded, contexts, chosen, started)
+            missing = [p for p in chosen if file_name(p.name) not in started.taken]
+            report.phase("extracting", _what(len(missing), len(started.taken)))
+            extract_s, tokens = 0.0, 0
+            if missing:
+                extract_s, tokens = self._all_chunks(loaded, contexts, missing, started)
             self._note_values(started)
             timings = {
                 "load_s": round(load_s, 3),
@@ -210,9 +214,9 @@ class _Extraction:
         if contexts.ragged:
             rule = verify.padding_rule(loaded.model, structure, loaded.model.config)
         itemsize = DTYPES[self._request.spec.dtype][1].itemsize
-        last = max((p.layer for p in chosen if p.layer is not None), default=None)
-        depth = len(structure.blocks) if last is None else last + 1
-        run = sum(parameter_count(block.module) for block in structure.blocks[:depth])
+        # Of all blocks, whatever is hooked: so other hooks of the same data have the same plan,
+        # and their arrays can be taken over.
+        run = sum(parameter_count(block.module) for block in structure.blocks)
         return make_plan(
             device_type=loaded.device.type,
             batch_tokens=self._request.spec.batch_tokens,
@@ -330,9 +334,17 @@ class _Extraction:
             elif total.non_finite:
                 self._warn("non_finite", f"{file.hook}: {total.non_finite} values are inf or nan.")
 
+        for warning in reuse.warnings_of(self._request.reuse, started.taken):
+            self._warn(**warning)
+
     def _warn(self, code: str, message: str) -> None:
         self._warnings.append({"code": code, "message": message})
         self._report.warn(code, message)
+
+
+def _what(computed: int, taken: int) -> str:
+    text = f"Extracting {computed} hook points"
+    return f"{text}; {taken} are there already" if taken else text
 
 
 class _Done:

@@ -295,6 +295,7 @@ class ExtractionService:
                 "fingerprint": record.fingerprint,
                 "spec": spec.to_dict(),
                 "created_at": record.created_at,
+                "reuse": self._with_other_hooks(record, spec),
             },
             model={
                 "id": model.id,
@@ -360,6 +361,18 @@ class ExtractionService:
     ) -> ExtractionRecord | None:
         candidates = self._catalog.list(model_id=model.id, dataset_id=dataset.id)
         return next((c for c in candidates if c.spec.get("request") == identity), None)
+
+    def _with_other_hooks(self, record: ExtractionRecord, spec: ExtractionSpec) -> Sequence[str]:
+        """Return the folders of finished extractions that differ in nothing but their hooks."""
+        wanted = replace(spec, hooks=()).identity()
+        done = self._catalog.list(
+            model_id=record.model_id, tokenization_id=record.tokenization_id, state="done"
+        )
+        return [
+            str(self._context.settings.folder.extraction(other.id))
+            for other in done
+            if replace(_engine_spec(other), hooks=()).identity() == wanted
+        ]
 
     def _whole(self, record: ExtractionRecord) -> bool:
         """Tell whether an extraction is done, on its way, or can be gone on with."""
