@@ -287,6 +287,7 @@ class ExtractionService:
         folder = self._context.settings.folder
         manifests.write_first(folder, record, spec, model, dataset, tokenization)
         return self._context.worker_spec(
+            needs_bytes=-held,  # What it has already is its own; the rest was asked for above.
             allow_remote_code=self._context.may_run_code(model),
             extraction={
                 "id": record.id,
