@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
+from mistudio_ext.store.flatcut import Plan
 
 Ids = Sequence[int]
 
@@ -155,6 +156,18 @@ class Cutter:
                 field="overlap",
                 hint=f"Choose at most {room - 1}.",
             )
+
+    @property
+    def plan(self) -> Plan:
+        """How rows with the tokenizer's own special tokens are cut (not for ``pack``)."""
+        return Plan(
+            first=self._first,
+            later=self._later,
+            suffix=self._suffix,
+            context=self._context,
+            overlap=self._settings.overlap if self._settings.mode == "chunk" else None,
+            min_tokens=self._settings.min_tokens,
+        )
 
     def state(self) -> dict[str, Any]:
         """Return what waits for the next rows, as JSON; take the finished contexts first."""

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.contexts import Frame
+from mistudio_ext.workers.quick_encoder import QuickEncoder
 
 #: Files that a tokenizer is made of.
 TOKENIZER_FILES = (
@@ -58,6 +61,7 @@ class TextEncoder:
         if self._backend is not None:
             self._backend.no_truncation()
             self._backend.no_padding()
+        self.quick: QuickEncoder | None = None
         self.frame = self._find_frame()
 
     @classmethod
@@ -110,10 +114,19 @@ class TextEncoder:
         ids = self.tokenizer.get_vocab().values()
         return max(len(self.tokenizer), max(ids, default=-1) + 1)
 
+    def quicken(self, texts: Sequence[str]) -> None:
+        """Use a faster library from now on, if one gives the same ids for these texts."""
+        if self._backend is not None:
+            self.quick = QuickEncoder.open(self._backend, self.encode, texts)
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text, without special tokens around it."""
         if not texts:
             return []
+        if self.quick is not None:
+            flat, sizes = self.quick.encode(texts)
+            ends = np.cumsum(sizes)[:-1]
+            return [ids.tolist() for ids in np.split(flat, ends)]
         if self._backend is not None:
             encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
             return [encoding.ids for encoding in encodings]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 #: Characters that go through the tokenizer at once; bounds the memory.
 BATCH_CHARS = 2_000_000
 
+#: Rows, and characters of each, on which a quick tokenizer is compared with the real one.
+CHECKED_ROWS, CHECKED_CHARS = 500, 4_000
+
 #: Bad rows that are named.
 NAMED_ROWS = 20
+
+Ids = npt.NDArray[np.integer[Any]]
+Ints = npt.NDArray[np.int64]
 
 _NO_FRAME = Frame((), (), None, None)
 
@@ -95,7 +102,17 @@ class RowReader:
             encoder = TextEncoder.load(model, allow_remote_code=allow_remote_code)
             if not ready or vocab_size is None:
                 vocab_size = encoder.vocab_size
-        return cls(split, column, settings, encoder, vocab_size)
+        reader = cls(split, column, settings, encoder, vocab_size)
+        if encoder is not None and not ready:
+            encoder.quicken(reader.some_texts())
+        return reader
+
+    def some_texts(self) -> list[str]:
+        """Return texts from all over the rows, as the tokenizer gets them in the run."""
+        step = max(1, self.n_rows // CHECKED_ROWS)
+        rows = self._split.take(range(0, self.n_rows, step), [self._column])
+        texts = (cols.as_text(row[self._column])[:CHECKED_CHARS] for row in rows)
+        return [without_junk(t) if self._settings.junk == "remove" else t for t in texts]
 
     @property
     def frame(self) -> Frame:
@@ -111,12 +128,34 @@ class RowReader:
         """Return what is written into the manifest about the tokenizer."""
         if self._encoder is None:
             return {"class": None, "fast": None, "vocab_size": self._vocab_size or 0}
-        return {**self._encoder.facts(), "vocab_size": self._vocab_size}
+        quick = self._encoder.quick
+        return {
+            **self._encoder.facts(),
+            "vocab_size": self._vocab_size,
+            "encoder": "tokenizers" if quick is None else quick.name,
+        }
 
     @property
     def decode(self) -> Callable[[int], str] | None:
         """Gives the text of a token, if there is a tokenizer."""
         return None if self._encoder is None else self._encoder.decode
+
+    @property
+    def flat(self) -> bool:
+        """Whether :meth:`flat_batches` can be used: a quick tokenizer, and plain text."""
+        return self._encoder is not None and self._encoder.quick is not None and not self.ready
+
+    def flat_batches(self, start: int = 0) -> Iterator[tuple[int, Ids, Ints, Ints]]:
+        """Yield ``(row after the last, ids one after the other, ids and row of each row)``."""
+        assert self._encoder is not None
+        assert self._encoder.quick is not None
+        for first, batch in self._split.iter_batches([self._column], start, self.n_rows):
+            values = batch.column(0).to_pylist()
+            texts = [self._text(first + i, value) for i, value in enumerate(values)]
+            for begin, end in _portions([len(text or "") for text in texts]):
+                places = [i for i in range(begin, end) if texts[i] is not None]
+                flat, sizes = self._encoder.quick.encode([texts[i] or "" for i in places])
+                yield first + end, flat, sizes, np.array(places, np.int64) + first
 
     def batches(self, start: int = 0) -> Iterator[tuple[int, list[list[int] | None]]]:
         """Yield ``(first row, token ids of each row)`` from a row on; None for one left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import open_split
 from mistudio_ext.store.contexts import Block, Cutter
+from mistudio_ext.store.flatcut import Cut, cut
 from mistudio_ext.store.replacing import write_json
 from mistudio_ext.store.statistics import tokenization_statistics
 from mistudio_ext.workers.disk import DiskGuard, checksum
@@ -154,10 +155,8 @@ def _write(
                 "left_out": reader.left_out.to_dict(),
             }
 
-        for first, ids in reader.batches(done):
-            cutter.add((row, found) for row, found in enumerate(ids, first) if found is not None)
-            guard.wrote(sink.write(cutter.take()), "The tokenization")
-            done = first + len(ids)
+        for done, block in _blocks(reader, cutter, int(kept["row"]), packed=packed):
+            guard.wrote(sink.write(block), "The tokenization")
             checkpoint.keep(state)
             report.progress(done, reader.n_rows, "rows", f"{sink.n_tokens:,} tokens")
         sink.write(cutter.finish())
@@ -180,6 +179,19 @@ def _write(
         "skipped": {"empty": sink.empty, "short": sink.short, **left_out},
         "bytes": sum(path.stat().st_size for path in folder.glob("*.npy")),
     }
+
+
+def _blocks(
+    reader: RowReader, cutter: Cutter, start: int, *, packed: bool
+) -> Iterator[tuple[int, Block | Cut]]:
+    """Yield ``(row after the last, finished contexts)``."""
+    if reader.flat and not packed:
+        for end, flat, sizes, rows in reader.flat_batches(start):
+            yield end, cut(cutter.plan, flat, sizes, rows)
+        return
+    for first, ids in reader.batches(start):
+        cutter.add((row, found) for row, found in enumerate(ids, first) if found is not None)
+        yield first + len(ids), cutter.take()
 
 
 class Sink:
@@ -231,13 +243,13 @@ class Sink:
             "short": self.short,
         }
 
-    def write(self, block: Block) -> int:
+    def write(self, block: Block | Cut) -> int:
         """Append a block; return the bytes of its token ids."""
         self._tokens.append(block.tokens)
         self._offsets.append(self.n_tokens + np.cumsum(block.lengths, dtype=np.int64))
         self._rows.append(block.rows)
         self._starts.append(block.starts)
-        if self._docs:
+        if self._docs and isinstance(block, Block):
             ends, rows, starts = self._docs
             ends.append(self.n_tokens + np.cumsum(block.doc_lengths, dtype=np.int64))
             rows.append(block.doc_rows)

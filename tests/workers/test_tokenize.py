@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mistudio_ext import sample
 from mistudio_ext.errors import CancelledError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.tokens import Tokenization
 from mistudio_ext.workers import token_checkpoint, token_rows, tokenize
+from mistudio_ext.workers.quick_encoder import QuickEncoder
 from mistudio_ext.workers.text_encoder import TextEncoder
 from tests.workers.conftest import TEXTS
 from tests.workers.recorder import Recorder
@@ -256,6 +258,33 @@ def test_what_was_interrupted_goes_on_and_ends_with_the_same_bytes(
         k: whole[k] for k in ("files", "skipped", "n_rows", "n_tokens")
     }
     assert not (folder / "progress.json").exists()
+
+
+@pytest.mark.parametrize("mode", ["truncate", "chunk", "pack"])
+def test_the_quick_library_gives_the_same_bytes(
+    mode: str,
+    make: Callable[..., Tokenization],
+    tokenizers: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = texts([*TEXTS, "many words " * 40, "\x00\ufffd", "漢字 🙂"] * 5)
+    quick = make(tokenizers["gpt"], rows, mode=mode, overlap=3, max_junk_share=0.5).manifest
+    assert quick["tokenizer"]["encoder"].startswith("gigatoken ")
+    monkeypatch.setattr(QuickEncoder, "open", lambda *_: None)
+    plain = make(tokenizers["gpt"], rows, mode=mode, overlap=3, max_junk_share=0.5).manifest
+    assert plain["tokenizer"]["encoder"] == "tokenizers"
+    assert quick["files"] == plain["files"]
+    assert quick["skipped"] == plain["skipped"]
+
+
+def test_a_library_that_gives_other_ids_is_not_used(tokenizers: dict[str, Path]) -> None:
+    encoder = TextEncoder.load(tokenizers["gpt"])
+    wrong = [[1, 2, 3]] * 99
+    assert QuickEncoder.open(encoder._backend, lambda asked: wrong[: len(asked)], ["x"]) is None
+    # The bundled tokenizer cuts digits in a way that gigatoken does not know.
+    bundled = TextEncoder.load(sample.MODEL_DIR)
+    bundled.quicken(["some words"])
+    assert bundled.quick is None
 
 
 def test_other_settings_begin_anew(
