@@ -35,5 +35,8 @@ class HubRepositoryHandler(StudioHandler):
         """Describe one repository before it is downloaded."""
         hub = (await self.studio()).hub
         token = self.request.headers.get(TOKEN_HEADER) or None
-        describe = hub.dataset if self.kind == "datasets" else hub.model
-        await self.reply(self.host.call(describe, "/".join(name), token))
+        repository = "/".join(name)
+        if self.kind == "datasets":
+            await self.reply(self.host.call(hub.dataset, repository, token))
+            return
+        await self.reply(self.host.call(hub.model, repository, token, self.integer("batch_tokens")))

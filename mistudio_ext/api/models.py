@@ -110,6 +110,17 @@ class TokenizerHandler(StudioHandler):
         await self.reply(self.host.call(facts.tokenizer, model_id))
 
 
+class ModelEstimateHandler(StudioHandler):
+    """``models/{id}/estimate``."""
+
+    @allowed("read")
+    async def get(self, model_id: str) -> None:
+        """Return what each format takes at a batch."""
+        facts = (await self.studio()).model_facts
+        options = self.integer("batch_tokens"), self.integer("n_hooks")
+        await self.reply(self.host.call(facts.estimate, model_id, *options))
+
+
 class CompareHandler(StudioHandler):
     """``models/compare``."""
 

@@ -64,6 +64,7 @@ def routes() -> list[Route]:
         ("models/compare", models.CompareHandler),
         (f"models/{_ID}", models.ModelHandler),
         (f"models/{_ID}/dependents", models.DependentsHandler),
+        (f"models/{_ID}/estimate", models.ModelEstimateHandler),
         (f"models/{_ID}/tokenizer", models.TokenizerHandler),
         (f"models/{_ID}/variants", models.VariantsHandler),
         (f"models/{_ID}/architecture", nouns.ArchitectureHandler),

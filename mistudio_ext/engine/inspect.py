@@ -11,6 +11,7 @@ from torch import nn
 
 from mistudio_ext.engine import points, verify
 from mistudio_ext.engine.load import LoadedModel, load_model, meta_model, read_config
+from mistudio_ext.engine.sizes import sizes
 from mistudio_ext.engine.structure import config_number, discover, parameter_count
 from mistudio_ext.hookpoints import order
 
@@ -75,6 +76,7 @@ def describe_loaded(
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "padding": rule,
         "tree": tree(empty, parameter_count(empty)),
+        "sizes": sizes(config, allow_remote_code),
         "hooks": [
             {
                 "name": point.name,

@@ -124,7 +124,7 @@ def read_config(path: Path, allow_remote_code: bool) -> Any:
 def meta_model(config: Any, allow_remote_code: bool = False) -> nn.Module:
     """Return the model of a config without any weights, for counting and for its tree."""
     with torch.device("meta"):
-        model: nn.Module = _class_for(config).from_config(
+        model: nn.Module = class_for(config).from_config(
             config, trust_remote_code=allow_remote_code
         )
         return model
@@ -163,7 +163,7 @@ def load_model(
     _check_safetensors(path)
     options, dtype, warnings = _options(format, target, config)
     try:
-        model, info = _class_for(config).from_pretrained(
+        model, info = class_for(config).from_pretrained(
             path,
             config=config,
             local_files_only=True,
@@ -243,7 +243,7 @@ def _published_quantised(config: Any) -> bool:
     return bool(getattr(config, "quantization_config", None))
 
 
-def _class_for(config: Any) -> Any:
+def class_for(config: Any) -> Any:
     """Return the Auto class that reads a config: causal language model first."""
     from transformers import AutoModel, AutoModelForCausalLM
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES

@@ -11,8 +11,9 @@ from mistudio_ext.errors import AccessDeniedError, HubError, NotFoundError
 from mistudio_ext.services import machine
 from mistudio_ext.services.context import Context, Json, free_bytes
 from mistudio_ext.services.hub_cards import configurations
-from mistudio_ext.services.hub_formats import formats
+from mistudio_ext.services.hub_formats import formats, read_batch
 from mistudio_ext.services.hub_ids import repo_id
+from mistudio_ext.services.model_sizes import sizes_of
 
 #: Seconds that one question to the Hub may take, and its optional viewer.
 TIMEOUT_S = 10.0
@@ -36,6 +37,7 @@ class HubService:
     """What the Hub knows; nothing is kept, the token least of all."""
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._settings = context.settings
 
     def search(self, kind: str, query: str | None, token: str | None = None) -> Json:
@@ -68,8 +70,12 @@ class HubService:
             "configs": configurations(info.get("cardData") or {}, viewer, files),
         }
 
-    def model(self, name: str, token: str | None = None) -> Json:
-        """Return parameters, files, licence, gating, and what each format takes."""
+    def model(self, name: str, token: str | None = None, batch_tokens: int | None = None) -> Json:
+        """Return parameters, files, licence, gating, and what each format takes.
+
+        The first answer about a config takes some seconds: a worker builds the
+        model without weights and counts its tensors.
+        """
         info = self._info("models", name, token)
         files = _files(info)
         accessible = self._accessible("models", info, token)
@@ -90,7 +96,16 @@ class HubService:
             "config": config,
             "download_bytes": download,
             "disk": {"free": free, "reserve": self._settings.disk_reserve_bytes},
-            **formats(counts, config, download, machine.devices()),
+            "remote_code": bool(config.get("auto_map")),
+            "unsafe": _unsafe(files),
+            **formats(
+                counts,
+                config,
+                download,
+                machine.devices(),
+                sizes_of(self._context, config),
+                read_batch(batch_tokens),
+            ),
         }
 
     # -- questions ---------------------------------------------------------------------------
@@ -196,6 +211,16 @@ def _files(info: Json) -> list[Json]:
         {"path": f["rfilename"], "bytes": (f.get("lfs") or {}).get("size") or f.get("size")}
         for f in info.get("siblings") or []
     ]
+
+
+def _unsafe(files: list[Json]) -> str | None:
+    """Return why a repository's weights will not be loaded, None if they will."""
+    names = [file["path"] for file in files]
+    if any(name.endswith(".safetensors") for name in names):
+        return None
+    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names):
+        return "The weights are pickles, which can run any code; only safetensors are loaded."
+    return "The repository has no weights."
 
 
 def _described(info: Json, files: list[Json]) -> Json:

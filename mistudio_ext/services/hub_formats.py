@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services.context import Json, human
 from mistudio_ext.spec import MODEL_FORMATS
 
 #: Bytes per parameter as loaded; quantised ones with their scales (nf4 with double
 #: quantisation, int8 by rows, groups of 64 for two bits).
 _WIDTH = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "q8": 1.002, "q4": 0.516, "q2": 0.3125}
+
+#: Largest batch that is estimated, in tokens.
+MAX_BATCH = 1 << 24
+
+#: Staging buffers of the engine, each with the rows of one batch.
+_SLOTS = 3
 
 #: Share of the free memory that weights may take; the rest is for activations.
 _ROOM = 0.8
@@ -18,8 +27,34 @@ _ROOM = 0.8
 _ORDER = {"cpu": ("fp32", "bf16", "q8", "q4"), "gpu": ("fp32", "bf16", "fp16", "q8", "q4")}
 
 
-def formats(counts: dict[str, int], config: Json, download_bytes: int, devices: list[Json]) -> Json:
-    """Return ``{formats, recommendation, warning, estimate: True}``.
+@dataclass(frozen=True)
+class Batch:
+    """An extraction's batch: tokens of a forward pass, and hook points that are stored."""
+
+    tokens: int = 4096
+    n_hooks: int = 1
+
+
+def read_batch(tokens: int | None, n_hooks: int | None = None) -> Batch:
+    """Return the batch of a request; what is not named is as usual."""
+    for name, value in (("batch_tokens", tokens), ("n_hooks", n_hooks)):
+        if value is not None and not 1 <= value <= MAX_BATCH:
+            raise InvalidInputError(
+                f"{name} must be between 1 and {MAX_BATCH:,}.", code="bad_number", field=name
+            )
+    usual = Batch()
+    return Batch(tokens or usual.tokens, n_hooks or usual.n_hooks)
+
+
+def formats(
+    counts: dict[str, int],
+    config: Json,
+    download_bytes: int,
+    devices: list[Json],
+    sizes: Json | None = None,
+    batch: Batch | None = None,
+) -> Json:
+    """Return ``{formats, recommendation, warning, devices, batch_tokens, method}``.
 
     Parameters
     ----------
@@ -31,35 +66,52 @@ def formats(counts: dict[str, int], config: Json, download_bytes: int, devices: 
         Bytes to fetch, whatever the format.
     devices
         This machine's devices with ``memory_total`` and ``memory_used``.
+    sizes
+        What the model built from its config takes (``method`` is then ``config``);
+        without it parameters are multiplied (``counts``).
+    batch
+        The batch of the extraction whose memory is told.
     """
+    batch = batch or Batch()
     n_params = sum(counts.values())
-    if not n_params:
+    if not n_params and sizes is None:
         return {
             "formats": [],
             "recommendation": None,
             "warning": "The Hub does not say how many parameters there are: "
             "the repository has no safetensors, or they cannot be read.",
-            "estimate": True,
+            "method": "counts",
+            "devices": [_device(device) for device in devices],
+            "batch_tokens": batch.tokens,
         }
     whole = min(_never_quantised(config), n_params)
     kinds = {device["id"]: device["kind"] for device in devices}
     free = {d["id"]: (d["memory_total"] or 0) - (d["memory_used"] or 0) for d in devices}
     rows: list[dict[str, Any]] = []
     for name in MODEL_FORMATS:
-        memory = {kind: _memory(name, n_params, whole, kind) for kind in set(kinds.values())}
-        fits = {i: memory[kinds[i]] <= free[i] * _ROOM for i in free}
+        memory = {
+            kind: sizes["memory"][name][kind] if sizes else _memory(name, n_params, whole, kind)
+            for kind in set(kinds.values())
+        }
+        running = {
+            kind: n_bytes + _activations(name, kind, config, sizes, batch)
+            for kind, n_bytes in memory.items()
+        }
+        fits = {i: running[kinds[i]] <= free[i] * _ROOM for i in free}
         rows.append(
             {
                 "format": name,
                 "download_bytes": download_bytes,
+                "disk_bytes": download_bytes,
                 "memory_bytes": memory,
+                "extraction_bytes": running,
                 "fits": fits,
                 "recommended": False,
             }
         )
     best = max(free, key=lambda i: (kinds[i] == "gpu", free[i]))
     order = _ORDER[kinds[best]]
-    if kinds[best] == "gpu" and "F32" not in counts:
+    if kinds[best] == "gpu" and counts and "F32" not in counts:
         order = order[1:]  # Published in half precision: full precision adds nothing.
     chosen = next(
         (f for f in order for row in rows if row["format"] == f and row["fits"][best]), None
@@ -68,13 +120,43 @@ def formats(counts: dict[str, int], config: Json, download_bytes: int, devices: 
         row["recommended"] = row["format"] == chosen
     warning = None
     if chosen is None:
-        least = min(row["memory_bytes"][kinds[best]] for row in rows)
+        least = min(row["extraction_bytes"][kinds[best]] for row in rows)
         warning = (
-            f"It needs at least {human(least)}, but {best} has {human(free[best])} free: "
-            "it will not fit with room for activations."
+            f"An extraction needs at least {human(least)}, but {best} has "
+            f"{human(free[best])} free: it will not fit."
         )
     recommendation = {"format": chosen, "device": best} if chosen else None
-    return {"formats": rows, "recommendation": recommendation, "warning": warning, "estimate": True}
+    return {
+        "formats": rows,
+        "recommendation": recommendation,
+        "warning": warning,
+        "devices": [_device(device) for device in devices],
+        "batch_tokens": batch.tokens,
+        "method": "config" if sizes else "counts",
+    }
+
+
+def _device(device: Json) -> Json:
+    free = (device["memory_total"] or 0) - (device["memory_used"] or 0)
+    named = {name: device.get(name) for name in ("id", "name", "kind")}
+    return {**named, "free_bytes": free}
+
+
+def _activations(name: str, kind: str, config: Json, sizes: Json | None, batch: Batch) -> int:
+    """Return the bytes of a forward pass and of the buffers for what is stored."""
+    width = _number(config, "hidden_size", "n_embd", "d_model")
+    stored = _SLOTS * batch.tokens * batch.n_hooks * width * 2
+    half = name in ("bf16", "fp16") or kind == "gpu"
+    if name == "fp32" or (name == "fp16" and kind == "cpu"):
+        half = False
+    live = (sizes or {}).get("activations")
+    if live:
+        samples = math.ceil(batch.tokens / live["length"])
+        passing = live["base"] + samples * live["per_sample"]
+    else:
+        # Alive at once in a block: stream, norm, q k v, attention output, and the MLP twice.
+        passing = batch.tokens * 14 * width * 4
+    return int(stored + (passing // 2 if half else passing))
 
 
 def _memory(name: str, n_params: int, whole: int, kind: str) -> int:
@@ -88,11 +170,11 @@ def _memory(name: str, n_params: int, whole: int, kind: str) -> int:
 
 def _never_quantised(config: Json) -> int:
     """Return the parameters of embeddings and head, 0 where the config does not tell."""
-    inner: Any = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
-
-    def number(*names: str) -> int:
-        found = [part.get(n) for n in names for part in (config, inner)]
-        return next((v for v in found if isinstance(v, int) and not isinstance(v, bool)), 0)
-
-    table = number("vocab_size") * number("hidden_size", "n_embd", "d_model")
+    table = _number(config, "vocab_size") * _number(config, "hidden_size", "n_embd", "d_model")
     return table if config.get("tie_word_embeddings", True) else 2 * table
+
+
+def _number(config: Json, *names: str) -> int:
+    inner: Any = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
+    found = [part.get(n) for n in names for part in (config, inner)]
+    return next((v for v in found if isinstance(v, int) and not isinstance(v, bool)), 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mistudio_ext.errors import ConflictError, InvalidInputError
-from mistudio_ext.services import comparison, hub_cache
+from mistudio_ext.services import comparison, hub_cache, hub_formats, machine
 from mistudio_ext.services.context import Context, Json
+from mistudio_ext.services.model_sizes import sizes_of
 from mistudio_ext.services.models import ModelService
 
 
@@ -28,6 +29,22 @@ class ModelFacts:
                 hint="Add the tokenizer's files to its folder and register the model again.",
             )
         return dict(architecture["tokenizer"])
+
+    def estimate(self, model_id: str, batch_tokens: int | None, n_hooks: int | None) -> Json:
+        """Return what each format takes to load, and in an extraction at a batch.
+
+        See :func:`hub_formats.formats`.
+        """
+        record = self._context.catalog.models.get(model_id)
+        architecture = self._models.architecture(record.id)
+        config = architecture.get("config") or {}
+        found = architecture.get("sizes") or sizes_of(self._context, config)
+        root = self._context.catalog.models.get(record.parent_id or record.id)
+        counts = {"F32": record.n_params or 0}
+        batch = hub_formats.read_batch(batch_tokens, n_hooks)
+        return hub_formats.formats(
+            counts, config, root.size_bytes or 0, machine.devices(), found, batch
+        )
 
     def compare(self, ids: Sequence[str]) -> Json:
         """Return two models side by side; see :func:`comparison.compare`."""

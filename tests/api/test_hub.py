@@ -42,7 +42,7 @@ def test_model(new_studio: Callable[..., Studio], hub: HubSim) -> None:
     """Parameters are the real ones and smaller formats take less memory."""
     found = new_studio(hub_endpoint=hub.url).hub.model("demo/stories")
     rows = {r["format"]: r["memory_bytes"]["cpu"] for r in found["formats"]}
-    assert rows["fp32"] == 4 * found["n_params"]
+    assert rows["fp32"] == pytest.approx(4 * found["n_params"], rel=0.01)
     assert rows["fp32"] > rows["bf16"] > 0
     assert rows["q8"] > rows["q4"] > rows["q2"]
     assert found["recommendation"] is not None
@@ -101,3 +101,21 @@ def test_what_does_not_fit() -> None:
     assert found["recommendation"] is None
     assert "GB" in found["warning"]
     assert formats({}, {}, 0, [device])["warning"]
+
+
+def test_sizes_come_from_the_config(new_studio: Callable[..., Studio], hub: HubSim) -> None:
+    """A repository is sized as its loaded tensors would be, at the batch that was asked for."""
+    service = new_studio(hub_endpoint=hub.url).hub
+    small, large = (service.model("demo/stories", batch_tokens=n) for n in (1024, 65536))
+    assert small["method"] == "config"
+    rows = {row["format"]: row for row in small["formats"]}
+    assert rows["q4"]["memory_bytes"]["cpu"] < rows["q8"]["memory_bytes"]["cpu"]
+    for row, more in zip(small["formats"], large["formats"], strict=True):
+        assert row["memory_bytes"] == more["memory_bytes"]
+        assert row["memory_bytes"]["cpu"] < row["extraction_bytes"]["cpu"]
+        assert row["extraction_bytes"]["cpu"] < more["extraction_bytes"]["cpu"]
+    assert small["unsafe"] is None
+    assert small["devices"][0]["free_bytes"] > 0
+    with pytest.raises(MiStudioError) as caught:
+        service.model("demo/stories", batch_tokens=0)
+    assert caught.value.field == "batch_tokens"

@@ -1,0 +1,178 @@
+"""What a model takes in memory, from its config alone: no weight is read, no tensor allocated.
+
+The tensors are counted on a model of fake ones, and a forward pass over fake
+token ids tells which activations live at the same time.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.pytorch_utils import Conv1D
+
+from mistudio_ext.engine.load import class_for, meta_model
+from mistudio_ext.engine.structure import parameter_count, text_model
+from mistudio_ext.engine.two_bit import GROUP
+
+#: Tokens of the samples with which activations are counted, where the model can read as many.
+LENGTH = 512
+
+#: Block sizes of bitsandbytes' NF4 with double quantisation, and bytes of its tables.
+_NF4_BLOCK, _NF4_NESTED, _NF4_TABLES = 64, 256, 16 * 4 + 256 * 4 + 4
+
+
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the tensors that are made under it and not freed yet.
+
+    Attributes
+    ----------
+    now, peak
+        Bytes alive, and the most that were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._seen: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count what it makes."""
+        given = {s for value in (*args, *(kwargs or {}).values()) for s in _storages(value)}
+        made = func(*args, **(kwargs or {}))
+        for tensor in _tensors(made):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in given:
+                self._count(storage)
+        return made
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, n_bytes = storage._cdata, storage.nbytes()
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.now += n_bytes
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._freed, key, n_bytes)
+
+    def _freed(self, key: int, n_bytes: int) -> None:
+        self._seen.discard(key)
+        self.now -= n_bytes
+
+
+def sizes(config: Any, allow_remote_code: bool = False) -> dict[str, Any]:
+    """Return what a model takes in every format.
+
+    Returns
+    -------
+    dict
+        ``{"memory": {format: {"cpu": bytes, "gpu": bytes}}, "activations":
+        {"length": tokens, "base": bytes, "per_sample": bytes} | None}``.
+        Activations are those of a float32 forward pass without the LM head;
+        None if the model cannot run on fake tensors.
+    """
+    return {
+        "memory": memory_by_format(meta_model(config, allow_remote_code)),
+        "activations": activations(config, allow_remote_code),
+    }
+
+
+def memory_by_format(model: nn.Module) -> dict[str, dict[str, int]]:
+    """Return the bytes of all tensors of a model, by format and kind of device.
+
+    Parameters
+    ----------
+    model
+        On the meta device, or real and in full precision.
+    """
+    total = parameter_count(model)
+    buffers = sum(b.numel() * b.element_size() for b in model.buffers())
+    layers = _quantised_layers(model)
+    shapes = [_shape(layer) for layer in layers]
+    shrinks = sum(rows * columns for rows, columns in shapes)
+    packed = {
+        "q8": sum(n * k + 4 * n for n, k in shapes),
+        "q4": sum(_nf4(n * k) for n, k in shapes),
+        "q2": sum(_q2(n, k) for n, k in shapes),
+    }
+    found = {"fp32": {"cpu": 4 * total, "gpu": 4 * total}}
+    found["bf16"] = {"cpu": 2 * total, "gpu": 2 * total}
+    found["fp16"] = {"cpu": 4 * total, "gpu": 2 * total}  # The CPU computes it in float32.
+    for name, n_bytes in packed.items():
+        rest = total - shrinks
+        found[name] = {"cpu": 4 * rest + n_bytes, "gpu": 2 * rest + n_bytes}
+    return {
+        name: {kind: n_bytes + buffers for kind, n_bytes in kinds.items()}
+        for name, kinds in found.items()
+    }
+
+
+def activations(config: Any, allow_remote_code: bool = False) -> dict[str, int] | None:
+    """Return the activations of a forward pass: a constant and what each sample adds."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    limit = getattr(text, "max_position_embeddings", None)
+    length = min(LENGTH, limit) if isinstance(limit, int) and limit > 0 else LENGTH
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            model = _fake_model(config, allow_remote_code)
+            one, three = (_peak(model, batch, length) for batch in (1, 3))
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, ImportError):
+        return None  # What a model does depends on more than shapes (routing, kernels).
+    per_sample = max(1, (three - one) // 2)
+    return {"length": length, "base": max(0, one - per_sample), "per_sample": per_sample}
+
+
+def _fake_model(config: Any, allow_remote_code: bool) -> nn.Module:
+    model: nn.Module = class_for(config).from_config(
+        config, trust_remote_code=allow_remote_code, dtype=torch.float32
+    )
+    return text_model(model).eval()
+
+
+def _peak(model: nn.Module, batch: int, length: int) -> int:
+    ids = torch.zeros(batch, length, dtype=torch.long)
+    with torch.inference_mode(False), torch.no_grad(), LiveBytes() as live:
+        model(input_ids=ids, use_cache=False)
+    return int(live.peak)
+
+
+def _shape(layer: nn.Module) -> tuple[int, int]:
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    rows, columns = weight.shape
+    # GPT-2's Conv1D stores its weight the other way round.
+    return (rows, columns) if isinstance(layer, nn.Linear) else (columns, rows)
+
+
+def _nf4(count: int) -> int:
+    blocks = math.ceil(count / _NF4_BLOCK)
+    return math.ceil(count / 2) + blocks + 4 * math.ceil(blocks / _NF4_NESTED) + _NF4_TABLES
+
+
+def _q2(rows: int, columns: int) -> int:
+    # A quarter of a byte for each weight, and scale and offset in float16 for each group.
+    return rows * math.ceil(columns / GROUP) * (GROUP // 4 + 4)
+
+
+def _quantised_layers(model: nn.Module) -> list[nn.Module]:
+    """Return the layers that q8, q4 and q2 shrink: linear ones, the output embedding excepted."""
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    found = (m for m in model.modules() if isinstance(m, nn.Linear | Conv1D))
+    return [module for module in found if module is not head]
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [tensor for part in value for tensor in _tensors(part)]
+    return []
+
+
+def _storages(value: Any) -> list[int]:
+    return [tensor.untyped_storage()._cdata for tensor in _tensors(value)]

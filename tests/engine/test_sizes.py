@@ -1,0 +1,55 @@
+"""Estimates from a config alone against what is measured on the real model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mistudio_ext.engine import sizes
+from mistudio_ext.engine.inspect import memory_of
+from mistudio_ext.engine.load import load_model
+from mistudio_ext.engine.structure import text_model
+from tests.engine.tiny import tiny_model
+
+#: Wide enough that what is quantised outweighs what is not.
+WIDE: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": 256, "n_positions": 128},
+    "llama": {"hidden_size": 256, "intermediate_size": 512, "max_position_embeddings": 128},
+    "gpt_neox": {"hidden_size": 256, "intermediate_size": 512, "max_position_embeddings": 128},
+    "gemma2": {"hidden_size": 256, "intermediate_size": 512, "max_position_embeddings": 128},
+    "qwen3_moe": {"hidden_size": 256, "moe_intermediate_size": 128},
+}
+
+
+@pytest.fixture(scope="module", params=list(WIDE))
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A model of a family in memory, its config, and its folder."""
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    model = tiny_model(request.param, **WIDE[request.param])
+    model.save_pretrained(folder)
+    return model, model.config, folder
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "q8", "q4", "q2"])
+def test_memory_of_every_format(family: Any, name: str) -> None:
+    """What the config says is what the loaded tensors take, within a hundredth."""
+    _, config, folder = family
+    told = sizes.sizes(config)["memory"][name]["cpu"]
+    assert told == pytest.approx(memory_of(load_model(folder, name).model), rel=0.01)
+
+
+def test_activations(family: Any) -> None:
+    """A forward pass over fake tokens holds what a real one holds, within a tenth."""
+    model, config, _ = family
+    told = sizes.activations(config)
+    if told is None:
+        assert config.model_type == "qwen3_moe", "only routing may be beyond fake tensors"
+        return
+    for batch in (2, 6):
+        ids = torch.zeros(batch, told["length"], dtype=torch.long)
+        with torch.no_grad(), sizes.LiveBytes() as live:
+            text_model(model)(input_ids=ids, use_cache=False)
+        assert told["base"] + batch * told["per_sample"] == pytest.approx(live.peak, rel=0.1)
