@@ -1,6 +1,6 @@
-"""The extension under a real JupyterHub, in one story: two users, one node.
+"""The extension under a real JupyterHub: two users, one node.
 
-The tests build on each other in this order and share one hub.
+The tests share one hub. The last one stops Bob's server, so it stays the last.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tornado.websocket import websocket_connect
 from tests.hub.conftest import CULL_AFTER_S, QUOTA, JupyterHub, User, status
 from tests.hubsim.hubsim import HubSim
 
-#: The users' servers and the story's order must not be spread over processes.
+#: One hub is enough: where tests are spread by groups, these stay together.
 pytestmark = pytest.mark.xdist_group("jupyterhub")
 
 
