@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from mistudio_ext.engine import points, verify
+from mistudio_ext.engine import anatomy, families, points, verify
 from mistudio_ext.engine.load import LoadedModel, load_model, meta_model, read_config
 from mistudio_ext.engine.sizes import sizes
 from mistudio_ext.engine.structure import config_number, discover, parameter_count
@@ -46,6 +46,9 @@ def inspect_model(
         points with the error of their checks, and the config.
     """
     say: Callable[[str, str], None] = (lambda _, __: None) if report is None else report.phase
+    config = read_config(Path(path), allow_remote_code, any_kind=True)
+    if reason := families.unsupported(config):
+        return _describe_only(config, meta_model(config, allow_remote_code), reason)
     say("loading model", f"Loading {Path(path).name}")
     loaded = load_model(
         path, format, "auto" if torch.cuda.is_available() else "cpu", allow_remote_code
@@ -67,8 +70,10 @@ def describe_loaded(
     unavailable = dict(mapped.unavailable)
     if structure.reason:
         unavailable = {"resid_post": structure.reason}
+    shorts = list(dict.fromkeys(point.short for point in hooks))
     return {
         **describe_config(config, empty),
+        "extractable": anatomy.extractable(shorts, list(unavailable), structure.reason),
         "n_layers": len(structure.blocks) or _layers(config),
         "d_model": structure.d_model or _text(config).hidden_size,
         "parallel": any(block.form == "parallel" for block in mapped.blocks),
@@ -95,6 +100,24 @@ def describe_loaded(
     }
 
 
+def _describe_only(config: Any, empty: nn.Module, reason: str) -> dict[str, Any]:
+    """Return what can be told of a model that is looked at but not extracted from."""
+    return {
+        **describe_config(config, empty),
+        "extractable": anatomy.extractable([], [], reason),
+        "parallel": False,
+        "size_bytes": memory_of(empty),
+        "dtype": "float32",
+        "padding": None,
+        "tree": tree(empty, parameter_count(empty)),
+        "sizes": sizes(config),
+        "hooks": [],
+        "unavailable": [{"short": "resid_post", "reason": reason}],
+        "checks": [],
+        "warnings": [{"code": "not_extractable", "message": f"{reason}."}],
+    }
+
+
 def describe_config(config: Any, model: nn.Module) -> dict[str, Any]:
     """Return what config and empty model tell without any weights."""
     text = _text(config)
@@ -108,7 +131,10 @@ def describe_config(config: Any, model: nn.Module) -> dict[str, Any]:
     return {
         "model_type": text.model_type,
         "class_name": type(model).__name__,
-        "kind": "decoder" if _is_causal(config) else "encoder",
+        "kind": _kind(config),
+        "active_params": anatomy.active_parameters(text, model),
+        "sliding_window": getattr(text, "sliding_window", None),
+        "block": anatomy.block_of(config, model, _layers(config)),
         "n_layers": _layers(config),
         "d_model": width,
         "d_mlp": config_number(text, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
@@ -224,6 +250,12 @@ def _positional(text: Any, model: nn.Module) -> str:
     if any(word in names for word in ("wpe", "embed_positions", "position_embeddings")):
         return "learned"
     return "none"
+
+
+def _kind(config: Any) -> str:
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder-decoder"
+    return "decoder" if _is_causal(config) else "encoder"
 
 
 def _is_causal(config: Any) -> bool:

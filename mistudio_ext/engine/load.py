@@ -72,8 +72,17 @@ def use_threads(threads: int | None) -> int:
     return count
 
 
-def read_config(path: Path, allow_remote_code: bool) -> Any:
+def read_config(path: Path, allow_remote_code: bool, *, any_kind: bool = False) -> Any:
     """Return the model's config.
+
+    Parameters
+    ----------
+    path
+        The model's folder.
+    allow_remote_code
+        Whether the model's own code may run.
+    any_kind
+        Whether a model that cannot be extracted from will do, to be looked at.
 
     Raises
     ------
@@ -116,7 +125,7 @@ def read_config(path: Path, allow_remote_code: bool) -> Any:
             field="path",
             hint="A newer version of transformers may know it.",
         ) from error
-    if reason := families.unsupported(config):
+    if not any_kind and (reason := families.unsupported(config)):
         raise InvalidInputError(f"{reason}.", code="unsupported_model", field="path")
     return config
 
