@@ -96,8 +96,7 @@ class Admission:
             return gpus or slots
         if wanted == "cpu":
             return slots
-        index = int(wanted.partition(":")[2] or 0)
-        chosen = gpus if wanted == "cuda" else tuple(d for d in gpus if d.index == index)
+        chosen = tuple(d for d in gpus if wanted in ("cuda", f"cuda:{d.index}"))
         if not chosen:
             raise InvalidInputError(
                 f"There is no device '{wanted}' here.",

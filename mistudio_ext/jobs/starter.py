@@ -188,7 +188,8 @@ class Starter:
             "folder": str(self._leases.path),
             "device": place.device,
             "number": place.number,
-            "kind": device.kind if device else "cpu",
+            # The worker sees no other GPU than this one.
+            "torch_device": "cuda:0" if device is not None and device.kind == "gpu" else "cpu",
             "memory": place.memory,
             "model": place.model,
             "max_hold_s": self._max_hold_s,

@@ -7,9 +7,10 @@ from typing import Any
 
 from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.jobs import JobKind
+from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import fallback, model_requests
 from mistudio_ext.services.context import Context, Json, free_name, only_known, text_of
+from mistudio_ext.services.estimates import PARAMETER_BYTES
 from mistudio_ext.services.models import ModelService, facts_of, view
 from mistudio_ext.spec import MODEL_FORMATS
 
@@ -35,6 +36,7 @@ class VariantService:
                 restart=self._restart,
                 environment=context.worker_environment,
                 limit=1,
+                needs=self._needs,
             )
         )
 
@@ -145,6 +147,12 @@ class VariantService:
         return self._models.changed(variant.id, job_id=job.id, state="pending", error=None)
 
     # -- the job -----------------------------------------------------------------------------
+
+    def _needs(self, job: JobRecord) -> Needs:
+        """Return the device that a job wants, and what the smallest of its formats takes there."""
+        root = self.root(self._catalog.get(job.params["model"]))
+        smallest = min(PARAMETER_BYTES.get(name, 4.0) for name in job.params["candidates"])
+        return Needs(job.params["device"], int((root.n_params or 0) * smallest))
 
     def _prepare(self, job: JobRecord) -> Json:
         record = self._catalog.get(job.params["model"])

@@ -49,8 +49,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
     lease = spec.get("lease")
     key = str(lease["model"]) if lease else ""
-    if not key or _kept.key != key:
-        drop_model()
+    keep_only(key)
     if lease:
         _use_device(spec, lease)
 
@@ -63,9 +62,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         _give_back()
 
 
-def drop_model() -> None:
-    """Forget the model of the last job, if there is one."""
-    if _kept.loaded is not None:
+def keep_only(key: str) -> None:
+    """Forget the model of the last job, unless it is the one of this key."""
+    if _kept.loaded is not None and (not key or _kept.key != key):
         _kept.loaded = None
         _give_back()
 
@@ -74,9 +73,8 @@ def _use_device(spec: dict[str, Any], lease: dict[str, Any]) -> None:
     """Run on the leased device, the only one that this process sees, and within its share."""
     import torch
 
-    gpu = lease["kind"] == "gpu"
-    spec["extraction"]["spec"]["device"] = "cuda:0" if gpu else "cpu"
-    if gpu and torch.cuda.is_available():
+    spec["extraction"]["spec"]["device"] = lease["torch_device"]
+    if lease["torch_device"] != "cpu" and torch.cuda.is_available():
         total = torch.cuda.get_device_properties(0).total_memory
         share = min(1.0, int(lease["memory"]) / total)
         # Beyond it the allocator raises, as on a full device, and the engine halves its batch.

@@ -48,6 +48,9 @@ class Station:
 
     def begin(self, lease: dict[str, Any] | None) -> None:
         """Note that a job begins, with what its spec says of its lease."""
+        if extract := sys.modules.get("mistudio_ext.workers.extract"):
+            # The next job may be of another kind, and needs the memory for itself.
+            extract.keep_only(str(lease["model"]) if lease else "")
         if lease is None or self._ticket_fd is None:
             return
         self._ticket = Ticket.inherited(
@@ -124,9 +127,7 @@ class Station:
         return job_dir
 
     def _drop_lease(self) -> None:
-        """Give back the device, and the model on it."""
-        if extract := sys.modules.get("mistudio_ext.workers.extract"):
-            extract.drop_model()
+        """Give back the device; the model on it goes when the job begins."""
         if self._ticket is not None:
             self._ticket.give_up()
             self._ticket = None

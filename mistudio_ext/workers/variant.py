@@ -53,7 +53,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     from mistudio_ext.workers.memory_use import Peak
 
     model, allow_code = spec["model"], bool(spec.get("allow_remote_code"))
-    path, device = Path(model["path"]), choose_device(model.get("device"))
+    path, lease = Path(model["path"]), spec.get("lease")
+    device = choose_device(lease["torch_device"] if lease else model.get("device"))
     use_threads(spec.get("threads"))
     batch = _batch(path, model.get("texts"), allow_code, report)
     peak = Peak(device)

@@ -227,6 +227,10 @@ def test_a_worker_that_died_meanwhile_is_interrupted(
     first.manager.close()
     psutil.Process(worker).kill()
     psutil.Process(child).kill()
+    for _ in range(600):
+        if gone(worker):
+            break
+        time.sleep(0.02)
     second = new_desk(cancel_grace_s=0.3)
     error = second.until(job.id, "interrupted").error
     assert error is not None
