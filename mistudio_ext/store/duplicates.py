@@ -20,7 +20,7 @@ def found_path(split: Path, column: str) -> Path:
 
 def read_found(dataset: Path, column: str) -> dict[str, Any] | None:
     """Return ``{"threshold", "splits"}`` of a dataset; None if no search has ended."""
-    splits = [_read(found_path(dataset / name, column)) for name in split_names(dataset)]
+    splits = [read_split(dataset / name, column) for name in split_names(dataset)]
     known = [split for split in splits if split is not None]
     if not known:
         return None
@@ -52,9 +52,10 @@ def write_found(
     return found
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_split(split: Path, column: str) -> dict[str, Any] | None:
+    """Return what was found in a split; None if no search has ended."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(found_path(split, column).read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from mistudio_ext.store.query import WORD_CATEGORIES, Node
+from mistudio_ext.store.query import WORD_CATEGORIES, Node, Term
 
 Indices = npt.NDArray[np.int64]
 
@@ -31,6 +31,26 @@ CREATE VIRTUAL TABLE docs USING fts5(
     tokenize="unicode61 remove_diacritics 0 categories '{WORD_CATEGORIES}'"
 );
 CREATE TABLE state (column_name TEXT NOT NULL, fingerprint TEXT NOT NULL, n_rows INTEGER NOT NULL);
+"""
+
+
+#: Words whose rows are counted when the index is made: those that take long to count.
+_FREQUENT = 10_000
+
+#: Rarest words that are kept for the statistics.
+_RARE = 100
+
+_COUNT_WORDS = f"""
+CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, docs, 'row');
+CREATE TEMP TABLE counted AS SELECT term AS word, cnt AS n, doc AS n_rows FROM temp.vocabulary;
+CREATE TABLE frequent (word TEXT PRIMARY KEY, n INTEGER, n_rows INTEGER) WITHOUT ROWID;
+INSERT INTO frequent SELECT * FROM counted ORDER BY n_rows DESC LIMIT {_FREQUENT};
+CREATE TABLE rare (word TEXT, n INTEGER, n_rows INTEGER);
+INSERT INTO rare SELECT * FROM counted ORDER BY n, word LIMIT {_RARE};
+CREATE TABLE vocabulary_size (n INTEGER);
+INSERT INTO vocabulary_size SELECT count(*) FROM counted;
+DROP TABLE temp.counted;
+DROP TABLE temp.vocabulary;
 """
 
 
@@ -77,7 +97,22 @@ class Index:
 
     def count(self, query: Node) -> int:
         """Return how many rows match."""
+        known = self._known_count(query)
+        if known is not None:
+            return known
         return _count(self._path, self.n_rows, self._path.stat().st_mtime_ns, query.to_fts())
+
+    def _known_count(self, query: Node) -> int | None:
+        """Return the rows of a frequent word, which were counted when the index was made."""
+        if not isinstance(query, Term) or query.prefix or len(query.words) != 1:
+            return None
+        sql = "SELECT n_rows FROM frequent WHERE word = ?"
+        with closing(_connect(self._path)) as db:
+            try:
+                row = db.execute(sql, (query.words[0].lower(),)).fetchone()
+            except sqlite3.OperationalError:
+                return None  # It is still being built.
+        return None if row is None else int(row[0])
 
     def page(self, query: Node, offset: int, limit: int) -> list[int]:
         """Return some of the rows that match, in the order of the split."""
@@ -94,15 +129,26 @@ class Index:
         rows = self._ask("SELECT rowid FROM docs WHERE docs MATCH ? ORDER BY rowid", query)
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
-    def words(self, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the number of different words, and the most frequent with their counts."""
+    def words(self, limit: int) -> dict[str, Any] | None:
+        """Return how many different words there are, the most frequent and the rarest.
+
+        Returns
+        -------
+        dict
+            ``{"unique_words", "top_words", "rare_words"}``; a word is ``{"word",
+            "count", "rows"}``. None while the index is being built.
+        """
         with closing(_connect(self._path)) as db:
-            db.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, docs, 'row')")
-            (total,) = db.execute("SELECT count(*) FROM temp.vocabulary").fetchone()
-            rows = db.execute(
-                "SELECT term, cnt, doc FROM temp.vocabulary ORDER BY cnt DESC LIMIT ?", (limit,)
-            ).fetchall()
-        return int(total), [{"word": w, "count": c, "rows": d} for w, c, d in rows]
+            try:
+                (total,) = db.execute("SELECT n FROM vocabulary_size").fetchone()
+            except sqlite3.OperationalError:
+                return None
+            listed = [
+                db.execute(f"SELECT word, n, n_rows FROM {table} LIMIT ?", (limit,)).fetchall()
+                for table in ("(SELECT * FROM frequent ORDER BY n DESC)", "rare")
+            ]
+        top, rare = ([{"word": w, "count": n, "rows": r} for w, n, r in rows] for rows in listed)
+        return {"unique_words": int(total), "top_words": top, "rare_words": rare}
 
     def _ask(self, sql: str, query: Node, *values: int) -> list[Any]:
         with closing(_connect(self._path)) as db:
@@ -153,6 +199,7 @@ class IndexBuilder:
         """Merge what was written, put the index in its place, return its bytes."""
         with self._db:
             self._db.execute("INSERT INTO docs(docs) VALUES('optimize')")
+        self._db.executescript(_COUNT_WORDS)
         self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
         self._path.replace(index_path(self._split))

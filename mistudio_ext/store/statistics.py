@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.duplicates import read_split
 from mistudio_ext.store.fulltext import Index
 from mistudio_ext.store.replacing import write_json
 from mistudio_ext.store.tokens import Tokenization
 
 Ints = npt.NDArray[np.int64]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Most frequent and rarest words or tokens that are listed.
 LISTED = 100
@@ -83,7 +84,8 @@ def dataset_statistics(dataset: Path, text_column: str | None) -> dict[str, Any]
     dict
         ``{"kind": "dataset", "column", "n_samples", "n_bytes", "splits": [one
         per split: {"name", "n_samples", "n_bytes", "empty", "duplicates",
-        "characters", "words", "unique_words", "top_words"}]}``.
+        "characters", "words", "unique_words", "top_words", "rare_words",
+        "near_duplicates"}]}``.
         Words are what white space separates. ``duplicates`` are rows whose
         text another row before them has;
         ``unique_words`` is None until the full-text index is made.
@@ -107,14 +109,15 @@ def _split_statistics(dataset: Path, name: str, column: str) -> dict[str, Any]:
     kept = _read(path)
     if kept is None or any(kept.get(key) != value for key, value in facts.items()):
         kept = {**facts, "name": name, "n_bytes": split.n_bytes, **_measure(split, column)}
-        kept |= {"unique_words": None, "top_words": []}
+        kept |= {"unique_words": None, "top_words": [], "rare_words": []}
         _write(path, kept)
     if kept.get("unique_words") is None:
         index = Index.open(split.folder, column)
         if index is not None and index.n_rows == split.n_rows:
-            kept["unique_words"], kept["top_words"] = index.words(LISTED)
+            kept |= index.words(LISTED) or {}
             _write(path, kept)
-    return kept
+    near = read_split(split.folder, column)
+    return {**kept, "near_duplicates": None if near is None else near["duplicates"]}
 
 
 def _measure(split: Split, column: str) -> dict[str, Any]:

@@ -167,9 +167,14 @@ def test_frequent_words(dataset: Path) -> None:
     build(dataset)
     found = Index.open(dataset / "train", "text")
     assert found is not None
-    total, top = found.words(2)
+    words = found.words(2)
+    assert words is not None
+    top = words["top_words"]
     assert top == [{"word": "cat", "count": 3, "rows": 3}, {"word": "dog", "count": 3, "rows": 3}]
-    assert total > 15
+    assert words["unique_words"] > 15
+    assert {word["count"] for word in words["rare_words"]} == {1}
+    # Counted when the index was made, whatever the case; the rest is counted when it is asked.
+    assert [found.count(parse(q)) for q in ("CAT", "nothing")] == [3, 0]
 
 
 def test_ids_have_no_text_to_index(dataset: Path) -> None:
