@@ -146,14 +146,18 @@ class StorageService:
         return _category("leftovers", items)
 
     def _other(self) -> Json:
-        """Return the catalog and what workers are just making."""
+        """Return the catalog, tokenizers, and what workers are just making."""
         rest = sum(_size(path) for path in self._root.glob("*") if path.name not in CATEGORIES)
         left = sum(
             _size(path)
             for path, _ in self._find_leftovers()
             if path.relative_to(self._root).parts[0] not in CATEGORIES
         )
-        return {"id": "catalog", "name": "catalog", "bytes": max(0, rest - left)}
+        return {
+            "id": "other",
+            "name": "catalog, tokenizers, work in progress",
+            "bytes": max(0, rest - left),
+        }
 
     def _item(self, part: str, row_id: str, name: str, **more: Any) -> Json:
         return {"id": row_id, "name": name, "bytes": self._folder(part, row_id), **more}

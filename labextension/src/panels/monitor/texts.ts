@@ -32,7 +32,7 @@ export const monitorTexts = {
   'monitor.category.uploads': 'Uploads',
   'monitor.category.jobs': 'Logs of jobs',
   'monitor.category.leftovers': 'Left over',
-  'monitor.category.other': 'Catalog',
+  'monitor.category.other': 'Catalog and other',
   'monitor.leftovers.text':
     'Belongs to nothing in the catalog: left by what was killed or removed.',
   'monitor.leftovers.clean': 'Clean up'
