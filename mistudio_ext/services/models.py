@@ -11,6 +11,7 @@ from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import model_requests
 from mistudio_ext.services.context import Context, Json, free_name, new_name, text_of
 from mistudio_ext.services.model_filters import passes
+from mistudio_ext.services.model_removal import ModelRemoval
 
 KIND = "model.import"
 
@@ -32,6 +33,7 @@ class ModelService:
         self._context = context
         self._catalog = context.catalog.models
         self._architectures = context.catalog.architectures
+        self._removal = ModelRemoval(context)
         context.jobs.register(
             JobKind(
                 KIND,
@@ -130,6 +132,10 @@ class ModelService:
         return view(
             self.changed(model_id, name=new_name(self._catalog.find, model_id, "model", name))
         )
+
+    def delete(self, model_id: str, *, variants: bool = False) -> Json:
+        """Delete a model; see :meth:`ModelRemoval.delete`."""
+        return self._removal.delete(model_id, variants=variants)
 
     # -- the import job ------------------------------------------------------------------------
 
