@@ -20,9 +20,7 @@ __all__ = ["hub_root"]
 
 
 @pytest.fixture(scope="module")
-def jupyter(
-    hub_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[JupyterProcess]:
+def jupyter(hub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
     """Return a server whose Hub is the loopback one."""
     with HubSim(hub_root) as hub:
         config = {"MiStudioApp": {"hub_endpoint": hub.url}}
@@ -37,7 +35,8 @@ def find_on_hub(page: Page, panels: Panels, words: str) -> Locator:
     panels.button("Add model").click()
     search = panels.root.get_by_role("combobox", name="Search the Hub")
     search.press_sequentially(words)
-    expect(panels.root.get_by_role("option")).to_have_count(1)
+    found = panels.root.get_by_role("listbox", name="Search the Hub")
+    expect(found.get_by_role("option")).to_have_count(1)
     search.press("ArrowDown")
     search.press("Enter")
     return panels.root.get_by_role("region", name="demo/stories")
@@ -47,6 +46,7 @@ def test_from_the_hub_to_formats_and_back(
     jupyter: JupyterProcess, page: Page, shots: Shots, tmp_path: Path
 ) -> None:
     open_lab(page, jupyter)
+    page.locator(".jp-Launcher").wait_for()  # It takes the focus when it comes.
     panels = sidebar(page)
     panels.tab("Models")
 

@@ -31,6 +31,7 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
   const list = useUid('hub');
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
+  const picked = useRef('');
   const query = useDebounced(value.trim(), PAUSE_MS);
   const asked = open && query !== '';
   const search = useFetch(asked ? `${kind} ${query} ${token ?? ''}` : null, signal =>
@@ -42,6 +43,7 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
   const pick = (repoId: string): void => {
     onChange(repoId);
     setOpen(false);
+    picked.current = repoId;
     onPick(repoId);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -95,6 +97,7 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
               setOpen(true);
             }}
             onKeyDown={onKeyDown}
+            onFocus={() => setOpen(value !== picked.current)}
             onBlur={() => setOpen(false)}
           />
         )}
