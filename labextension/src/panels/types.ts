@@ -76,7 +76,7 @@ export interface Measured {
   memory_bytes?: number | null;
   tokens_per_second?: number | null;
   device?: string | null;
-  /** Of the residual stream after the last layer, against the reference format. */
+  /** Of the residual stream in the layer where it is largest, against the reference format. */
   relative_error?: number | null;
   relative_error_by_layer?: number[] | null;
 }

@@ -112,7 +112,7 @@ export const modelTexts = {
   'variants.memory': 'In memory',
   'variants.speed': 'Tokens/s',
   'variants.error': 'Error',
-  'variants.error.long': 'Relative error of the residual stream, last layer',
+  'variants.error.long': 'Relative error of the residual stream, in the layer where it is largest',
   'variants.error.plot': 'Relative error of the residual stream by layer, {first} to {last}',
   'variants.error.caption': 'Error by layer, 0 to {n}; {last} after the last',
   'variants.reference': 'reference',
