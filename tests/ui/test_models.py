@@ -61,7 +61,7 @@ def test_from_the_hub_to_formats_and_back(
     row = panels.root.get_by_role("listitem").filter(has_text="stories").first
     expect(row).to_contain_text("Ready", timeout=SLOW)
 
-    row.get_by_role("button", name="Rename stories").click()
+    row.get_by_role("button", name="Rename demo/stories").click()
     panels.root.get_by_label("New name").fill("tales")
     panels.root.get_by_label("New name").press("Enter")
     expect(panels.row("tales")).to_be_visible()

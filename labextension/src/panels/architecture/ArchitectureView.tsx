@@ -14,7 +14,7 @@ import { Facts } from '../ui/Facts';
 import { Icon } from '../ui/Icon';
 import { Disclosure, Section } from '../ui/Section';
 import { ConfigTree } from './ConfigTree';
-import { architectureFacts, totals } from './facts';
+import { architectureFacts, extractable, totals } from './facts';
 import { HookChooser } from './HookChooser';
 import { HookList } from './HookList';
 import { LayerTree } from './LayerTree';
@@ -60,9 +60,10 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
   );
   const verified = architecture.hooks.filter(hook => hook.verified).length;
   const total = architecture.hooks.length;
+  const statement = extractable(architecture);
   return (
     <>
-      {architecture.extractable && <p>{architecture.extractable}</p>}
+      {statement && <p>{statement}</p>}
       <Facts facts={totals(architecture)} label={t('architecture.title')} />
       <Section
         title={t('architecture.hooks')}

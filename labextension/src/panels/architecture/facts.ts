@@ -15,6 +15,18 @@ export function totals(a: Architecture): Fact[] {
   ];
 }
 
+/** What can be extracted, in a sentence; nothing where it is the usual case of a decoder. */
+export function extractable(a: Architecture): string | null {
+  if (a.extractable) {
+    return a.extractable;
+  }
+  if (a.hooks.length === 0) {
+    const reason = a.unavailable[0]?.reason;
+    return reason ? t('extractable.nothing', { reason }) : null;
+  }
+  return a.kind === 'encoder' ? t('extractable.encoder') : null;
+}
+
 /** The structure in numbers; what is unknown or does not apply is left out. */
 export function architectureFacts(a: Architecture): Fact[] {
   const yesNo = (value: boolean | null | undefined): string | null =>

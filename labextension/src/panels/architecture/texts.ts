@@ -24,6 +24,9 @@ export const architectureTexts = {
   'point.resid_post': 'The residual stream as it leaves the block',
   'point.ln_final': 'The stream after the final norm: what the unembedding reads',
 
+  'extractable.nothing': 'Nothing can be extracted from this model: {reason}.',
+  'extractable.encoder':
+    'An encoder: the hook points below can be extracted. Every position sees the whole text, later tokens too.',
   'architecture.facts': 'Facts',
 
   'points.title': 'Hook points: what each is',
