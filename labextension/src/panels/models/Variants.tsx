@@ -34,12 +34,12 @@ export function Variants({ model }: { model: Model }) {
           <thead>
             <tr>
               <th scope="col">{t('card.format')}</th>
-              <th scope="col">{t('variants.disk')}</th>
-              <th scope="col">{t('variants.memory')}</th>
-              <th scope="col">{t('variants.speed')}</th>
               <th scope="col" title={t('variants.error.long')}>
                 {t('variants.error')}
               </th>
+              <th scope="col">{t('variants.disk')}</th>
+              <th scope="col">{t('variants.memory')}</th>
+              <th scope="col">{t('variants.speed')}</th>
             </tr>
           </thead>
           <tbody>
@@ -126,14 +126,14 @@ function MadeRow({ format, variant, current, onOpen }: MadeProps) {
             </button>
           )}
         </th>
-        <td>{bytes(measured?.size_bytes ?? variant.size_bytes)}</td>
-        <td>{bytes(measured?.memory_bytes)}</td>
-        <td>{compact(measured?.tokens_per_second)}</td>
         <td>
           {measured?.relative_error === 0
             ? t('variants.reference')
             : percent(measured?.relative_error)}
         </td>
+        <td>{bytes(measured?.size_bytes ?? variant.size_bytes)}</td>
+        <td>{bytes(measured?.memory_bytes)}</td>
+        <td>{compact(measured?.tokens_per_second)}</td>
       </tr>
       {byLayer.some(value => value > 0) && (
         <tr class="jp-mistudio-mod-plot">
