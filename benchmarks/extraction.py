@@ -17,7 +17,13 @@ Methods
     miStudio      the engine, with checksums, statistics, journal and fdatasync
     hooks+save    forward hooks, batches in dataset order padded to their longest, np.save
     hidden_states output_hidden_states=True; it can only give the residual stream
-    TransformerLens, SAELens, nnsight: where they are installed
+    TransformerLens, SAELens, nnsight: where they are installed; SAELens's runner stores one
+                  hook point a pass, so nine passes
+
+A quiet machine gives the whole table in two parts of a few minutes each::
+
+    python benchmarks/extraction.py --quick --shapes d256x6 --growth
+    python benchmarks/extraction.py --quick --shapes gpt2
 """
 
 from __future__ import annotations
@@ -374,13 +380,15 @@ def nnsight(case: Case, out: Path) -> float:
     points = build(discover(case.loaded.model), case.loaded.model.config).points
     prefix = case.loaded.model.base_model_prefix
     wrapped = NNsight(runner)
+    # It takes values in the order in which the model makes them: contributions, then their sum.
+    ordered = sorted(case.hooks, key=lambda h: (int(h.split(".")[1]), "resid_post" in h, h))
     began = time.perf_counter()
     with torch.inference_mode():
         for number, (ids, lengths) in enumerate(case.in_order()):
             mask = torch.from_numpy(np.arange(ids.shape[1])[None] < lengths[:, None])
             saved = {}
             with wrapped.trace(torch.from_numpy(ids).to(case.device), use_cache=False):
-                for name in case.hooks:
+                for name in ordered:
                     node = wrapped
                     for part in points[name].read.module.removeprefix(f"{prefix}.").split("."):
                         node = node[int(part)] if part.isdigit() else getattr(node, part)
@@ -391,12 +399,56 @@ def nnsight(case: Case, out: Path) -> float:
     return time.perf_counter() - began
 
 
+def sae_lens(case: Case, out: Path) -> float:
+    """One pass for each hook point: its runner takes no more, and only samples of one length."""
+    import sae_lens as lens
+    from datasets import Dataset
+    from sae_lens import cache_activations_runner as runners
+
+    lengths = np.diff(case.offsets)
+    if len(set(lengths.tolist())) > 1:
+        raise NotImplementedError("it cuts its contexts out of one stream of tokens")
+    if case.shape not in _LENSES:
+        _LENSES[case.shape] = hooked_transformer(case)
+    context, count = int(lengths[0]), len(lengths)
+    most = max(1, case.plan.batch_tokens // context)
+    width = case.loaded.model.config.hidden_size
+    dataset = Dataset.from_dict({"input_ids": case.tokens.reshape(count, context).tolist()})
+    # The very model of the other rows; its own loader would want a name to download.
+    runners.load_model = lambda **_: _LENSES[case.shape]
+    seconds = 0.0
+    for hook in case.hooks:
+        config = lens.CacheActivationsRunnerConfig(
+            dataset_path="benchmark",
+            model_name=case.shape,
+            # A batch must divide the samples, or it reads some of them twice.
+            model_batch_size=max(n for n in range(1, most + 1) if count % n == 0),
+            buffer_size_gb=min(2.0, (context * count * width * 2 + 1) / 1e9),
+            hook_name=hook,
+            d_in=width,
+            training_tokens=context * count,
+            context_size=context,
+            new_cached_activations_path=str(out / hook),
+            shuffle=False,
+            dtype="float16",
+            device=str(case.device),
+            prepend_bos=False,
+            streaming=False,
+        )
+        runner = lens.CacheActivationsRunner(config, override_dataset=dataset)
+        began = time.perf_counter()
+        runner.run()
+        seconds += time.perf_counter() - began
+    return seconds
+
+
 METHODS: dict[str, tuple[Callable[[Case, Path], float], str | None]] = {
     "bare": (bare, None),
     "miStudio": (mistudio, None),
     "hooks+save": (hooks_and_save, None),
     "hidden_states": (hidden_states, None),
     "TransformerLens": (transformer_lens, "transformer_lens"),
+    "SAELens": (sae_lens, "sae_lens"),
     "nnsight": (nnsight, "nnsight"),
 }
 

@@ -213,7 +213,7 @@ class Activations(StoredArrays):
         return Location(sample, position, int(self.rows[sample]), text)
 
     def samples_of(self, row: int) -> range:
-        """Return the numbers of the samples that begin in a dataset row ."""
+        """Return the numbers of the samples that begin in a dataset row."""
         first, last = (int(np.searchsorted(self.rows, row, side=s)) for s in ("left", "right"))
         return range(first, last)
 
