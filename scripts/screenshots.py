@@ -73,6 +73,19 @@ def datasets(panels: Panels) -> None:
     expect(panels.row("sample-stories")).to_be_visible()
 
 
+def statistics(panels: Panels) -> None:
+    """Show the statistics of a dataset by tokens."""
+    panels.tab("Datasets")
+    row = panels.row("sample-stories").get_by_role("button", name="Open sample-stories")
+    if row.is_visible():
+        row.click()
+        panels.root.get_by_role("button", name="Statistics").click()
+    panels.root.get_by_label("Count by").select_option(index=1, timeout=SLOW)
+    found = panels.root.get_by_test_id("mistudio-statistics")
+    expect(found).to_contain_text("Rarest tokens", timeout=SLOW)
+    found.get_by_role("img").press("End")
+
+
 def models(panels: Panels) -> None:
     """Show the list of models."""
     panels.tab("Models")
@@ -132,6 +145,7 @@ def top_and_projection(panels: Panels) -> None:
 PICTURES: dict[str, Callable[[Panels], None]] = {
     "welcome": welcome,
     "datasets": datasets,
+    "datasets-statistics": statistics,
     "models": models,
     "extract": extract,
     "jobs": jobs,

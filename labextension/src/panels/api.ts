@@ -104,6 +104,8 @@ type Query = Record<string, string | number | null | undefined>;
 
 interface RequestOptions {
   body?: unknown;
+  /** Bytes that are sent as they are. */
+  raw?: Blob;
   query?: Query;
   signal?: AbortSignal;
   /** Further headers; those whose value is empty are not sent. */
@@ -189,7 +191,8 @@ export class Api {
         headers,
         credentials: 'same-origin',
         cache: 'no-store',
-        body: options.body === undefined ? undefined : JSON.stringify(options.body),
+        body:
+          options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body)),
         signal: options.signal
       });
     } catch (error) {
@@ -252,11 +255,7 @@ export class Api {
     return this.request('GET', `hub/${kind}/${path}`, { query, headers, signal });
   }
 
-  samples(
-    id: string,
-    query: { split?: string; offset: number; limit: number; q?: string },
-    signal?: AbortSignal
-  ): Promise<SamplePage> {
+  samples(id: string, query: Query, signal?: AbortSignal): Promise<SamplePage> {
     return this.request('GET', `datasets/${encodeURIComponent(id)}/samples`, { query, signal });
   }
 

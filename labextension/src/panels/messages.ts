@@ -6,12 +6,14 @@
 import { activationTexts } from './activations/texts';
 import { monitorTexts } from './monitor/texts';
 import { architectureTexts } from './architecture/texts';
+import { datasetTexts } from './datasets/texts';
 import { modelTexts } from './models/texts';
 import { templateTexts } from './templates/texts';
 import { uiTexts } from './ui/texts';
 
 const english = {
   ...architectureTexts,
+  ...datasetTexts,
   ...modelTexts,
   ...templateTexts,
   ...uiTexts,
@@ -132,9 +134,6 @@ const english = {
   'datasets.empty': 'No datasets yet',
   'datasets.empty.text':
     'The sample is a small collection of short stories. It comes with miStudio and needs no network.',
-  'datasets.path.hint': 'A datasets folder (save_to_disk), or jsonl, parquet, csv or txt files.',
-  'datasets.repo.placeholder': 'roneneldan/TinyStories',
-  'datasets.delete': 'Delete {name}? Extractions made from it stay.',
   'datasets.tokenized': 'already tokenised',
   'datasets.columns': 'Columns',
   'datasets.textColumn': 'Text column',
@@ -376,7 +375,18 @@ export function tData(prefix: string, value: string): string {
   return isMessageKey(key) ? t(key) : value;
 }
 
-type Countable = 'row' | 'column' | 'token' | 'sample' | 'layer' | 'hook' | 'parameter';
+type Countable =
+  | 'row'
+  | 'column'
+  | 'token'
+  | 'sample'
+  | 'layer'
+  | 'hook'
+  | 'parameter'
+  | 'badRow'
+  | 'context'
+  | 'dataset'
+  | 'tokenization';
 
 const plural = new Intl.PluralRules('en');
 

@@ -1,13 +1,14 @@
 /** Puts the panels' style sheet where a panel lives: the document, or the shadow root around it. */
 
 import activations from './activations/activations.css';
+import datasets from './datasets/datasets.css';
 import monitor from './monitor/monitor.css';
 import css from './panels.css';
 import models from './models/models.css';
 import shared from './ui/shared.css';
 import templates from './templates/templates.css';
 
-const SHEETS = [css, shared, activations, models, monitor, templates];
+const SHEETS = [css, shared, activations, datasets, models, monitor, templates];
 
 const MARK = 'data-jp-mistudio-style';
 

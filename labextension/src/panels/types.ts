@@ -389,17 +389,32 @@ export interface Sample {
   n_tokens?: number | null;
   /** What a search found, as [start, end] in code points. */
   highlights?: [number, number][] | null;
+  /** A chat-style column as its turns. */
+  turns?: Turn[] | null;
+  /** Further columns that were asked for. */
+  columns?: Record<string, unknown> | null;
+}
+
+export interface Turn {
+  role: string;
+  content: string;
 }
 
 export interface SamplePage {
   total: number;
   offset?: number;
   samples: Sample[];
+  /** How a search was done: not complete while the index is being made. */
+  searched?: { complete: boolean; indexed: number; n_rows: number } | null;
 }
 
 export interface DatasetRequest {
-  source: 'sample' | 'path' | 'hub';
+  source: 'sample' | 'path' | 'hub' | 'upload';
   path?: string;
+  upload?: string;
+  options?: object;
+  splits?: string[];
+  columns?: string[];
   repo_id?: string;
   config?: string;
   revision?: string;

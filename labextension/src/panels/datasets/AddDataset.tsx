@@ -1,70 +1,35 @@
 import { useState } from 'preact/hooks';
-import { usePanel } from '../context';
 import { t } from '../messages';
-import type { Dataset, DatasetRequest } from '../types';
-import { NumberField } from '../ui/Field';
-import { OptionalText, SourceForm, useSourceForm } from '../ui/SourceForm';
+import type { Dataset } from '../types';
+import { SelectField } from '../ui/Field';
+import { FromDisk } from './FromDisk';
+import { FromHub } from './FromHub';
+import { FromUpload } from './FromUpload';
 
-const KEYS = {
-  hub: ['repo_id', 'config', 'revision', 'split', 'text_column', 'name', 'token'],
-  path: ['path', 'text_column', 'name']
-} as const;
-
-interface Props {
+export interface SourceProps {
   onAdded: (dataset: Dataset) => void;
   onClose: () => void;
 }
 
-/** The form that registers a dataset from the Hub or from the server's disk. */
-export function AddDataset({ onAdded, onClose }: Props) {
-  const { store } = usePanel();
-  const [maxRows, setMaxRows] = useState<number | null>(null);
-  const form = useSourceForm(KEYS, async (source, values) => {
-    const body: DatasetRequest = { source, ...values };
-    if (maxRows !== null) {
-      body.max_rows = maxRows;
-    }
-    onAdded(await store.addDataset(body));
-  });
-  const hub = form.source === 'hub';
+const SOURCES = { hub: FromHub, upload: FromUpload, path: FromDisk };
+
+/** The form that brings a dataset: from the Hub, from this computer, or from the server's disk. */
+export function AddDataset(props: SourceProps) {
+  const [source, setSource] = useState<keyof typeof SOURCES>('hub');
+  const Form = SOURCES[source];
   return (
-    <SourceForm
-      form={form}
-      title={t('datasets.add')}
-      repoPlaceholder={t('datasets.repo.placeholder')}
-      pathHint={t('datasets.path.hint')}
-      onClose={onClose}
-      fields={['column', 'max_rows', ...KEYS[form.source]]}
-      more={
-        <>
-          {hub && <OptionalText form={form} name="config" label="field.config" />}
-          {hub && <OptionalText form={form} name="split" label="field.split" />}
-          <OptionalText
-            form={form}
-            name="text_column"
-            label="field.textColumn"
-            alsoAt={['column']}
-          />
-          <NumberField
-            label={t('field.maxRows')}
-            optional
-            value={maxRows}
-            onChange={setMaxRows}
-            error={form.errorAt('max_rows')}
-          />
-          {hub && <OptionalText form={form} name="revision" label="field.revision" />}
-          {hub && (
-            <OptionalText
-              form={form}
-              name="token"
-              label="field.token"
-              hint="field.token.hint"
-              secret
-            />
-          )}
-          <OptionalText form={form} name="name" label="field.name" />
-        </>
-      }
-    />
+    <div class="jp-mistudio-form jp-mistudio-card" role="group" aria-label={t('datasets.add')}>
+      <SelectField
+        label={t('source.label')}
+        value={source}
+        options={[
+          { value: 'hub', label: t('source.hub') },
+          { value: 'upload', label: t('upload.source') },
+          { value: 'path', label: t('source.path') }
+        ]}
+        onChange={value => setSource(value as keyof typeof SOURCES)}
+      />
+      <Form {...props} />
+    </div>
   );
 }

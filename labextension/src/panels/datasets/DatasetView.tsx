@@ -1,13 +1,18 @@
+import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { bytes, integer } from '../lib/format';
-import { t, tData } from '../messages';
+import { count, t, tData } from '../messages';
 import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { DetailHead } from '../ui/DetailHead';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
-import { Section } from '../ui/Section';
+import { Disclosure, Section } from '../ui/Section';
+import { NO_FILTERS } from './SampleFilters';
 import { Samples } from './Samples';
+import { Statistics } from './Statistics';
+import { Tokenizations } from './Tokenizations';
+import { useTokenizations } from './useTokenizations';
 
 interface Props {
   dataset: Dataset;
@@ -20,9 +25,7 @@ function origin(dataset: Dataset): string {
   return dataset.source === 'sample' || !outside ? tData('source', dataset.source) : outside;
 }
 
-/** One dataset: where it is from, what is in it, its samples. */
-export function DatasetView({ dataset, onBack, takesFocus }: Props) {
-  const { host } = usePanel();
+function factsOf(dataset: Dataset): Fact[] {
   const facts: Fact[] = [
     [t('fact.source'), origin(dataset)],
     [t('fact.rows'), integer(dataset.n_rows)],
@@ -42,23 +45,74 @@ export function DatasetView({ dataset, onBack, takesFocus }: Props) {
       true
     ]);
   }
-  const split = host.selection.value['split'];
-  const chosen = typeof split === 'string' ? split : null;
+  return facts;
+}
+
+/** One dataset: where it is from, what is in it, how it is tokenised, its samples. */
+export function DatasetView({ dataset, onBack, takesFocus }: Props) {
+  const { host } = usePanel();
+  const tokenizations = useTokenizations(dataset.id);
+  const [filters, setFilters] = useState(NO_FILTERS);
+  const selection = host.selection.value;
+  const names = dataset.splits.map(each => each.name);
+  const wanted = selection['split'];
+  const split = typeof wanted === 'string' && names.includes(wanted) ? wanted : (names[0] ?? '');
+  const row = typeof selection['row'] === 'number' ? selection['row'] : null;
+  const choose = (part: Record<string, unknown>): void => {
+    const { row: _dropped, ...rest } = host.selection.peek();
+    host.select({ ...rest, ...part });
+  };
+  const n = tokenizations.list.length;
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-dataset">
       <DetailHead name={dataset.name} state={dataset.state} onBack={onBack} takesFocus={takesFocus}>
         {host.open && (
-          <Button onClick={() => host.open?.('extract', { dataset: dataset.id, split: chosen })}>
+          <Button onClick={() => host.open?.('extract', { dataset: dataset.id, split })}>
             {t('architecture.useIn')}
           </Button>
         )}
       </DetailHead>
-      <Facts facts={facts} />
+      <Facts facts={factsOf(dataset)} />
+      <Disclosure title={t('stats.title')}>
+        <Statistics
+          dataset={dataset}
+          tokenizations={tokenizations.list}
+          split={split}
+          onRange={(tokenization, from, to) => {
+            const of = tokenizations.list.find(each => each.id === tokenization);
+            setFilters({ ...filters, tokenization, min: Math.max(1, from), max: to - 1 });
+            choose(of ? { split: of.split } : {});
+          }}
+          onRow={to => {
+            setFilters(NO_FILTERS);
+            choose({ split, row: to });
+          }}
+        />
+      </Disclosure>
+      <Disclosure
+        title={t('tokenize.list')}
+        aside={n > 0 ? count(n, 'tokenization', integer(n)) : undefined}
+      >
+        <Tokenizations
+          dataset={dataset}
+          split={split}
+          list={tokenizations.list}
+          reload={tokenizations.reload}
+        />
+      </Disclosure>
       <Section title={t('samples.title')}>
         <Samples
           dataset={dataset}
-          split={chosen}
-          onSplit={name => host.select({ ...host.selection.peek(), split: name })}
+          split={split}
+          onSplit={name => {
+            setFilters(NO_FILTERS);
+            choose({ split: name });
+          }}
+          tokenizations={tokenizations.list}
+          filters={filters}
+          onFilters={setFilters}
+          row={row}
+          onPaged={() => choose({})}
         />
       </Section>
     </div>

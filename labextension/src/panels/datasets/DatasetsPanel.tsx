@@ -9,7 +9,12 @@ import { RecordList } from '../ui/RecordList';
 import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
 import { AddDataset } from './AddDataset';
+import { BulkActions } from './BulkActions';
 import { DatasetView } from './DatasetView';
+import { DeleteQuestion } from './DeleteQuestion';
+import { shown, SHOW_ALL } from './list';
+import { ListFilters } from './ListFilters';
+import { rename } from './rest';
 import { SampleDatasetButton } from './SampleButton';
 
 export function datasetMeta(dataset: Dataset): string {
@@ -26,41 +31,100 @@ export function datasetMeta(dataset: Dataset): string {
   return facts.join(' · ');
 }
 
+/** With fewer datasets a filter would only be in the way. */
+const FILTER_FROM = 4;
+
 /** The list of datasets, or the one that is open. */
 export function DatasetsPanel() {
   const { store, host } = usePanel();
-  const [adding, setAdding] = useState(false);
   const detail = useOpen(host, 'dataset', host.value('dataset_id'));
   const list = store.datasets.list.value;
   const dataset = list.find(each => each.id === detail.wanted || each.name === detail.wanted);
   if (dataset) {
-    return <DatasetView dataset={dataset} onBack={detail.back} takesFocus={detail.takesFocus} />;
+    return (
+      <DatasetView
+        key={dataset.id}
+        dataset={dataset}
+        onBack={detail.back}
+        takesFocus={detail.takesFocus}
+      />
+    );
   }
+  return <DatasetList datasets={list} open={detail.open} returned={detail.returned} />;
+}
+
+interface ListProps {
+  datasets: readonly Dataset[];
+  open: (id: string) => void;
+  returned: string | null;
+}
+
+function DatasetList({ datasets, open, returned }: ListProps) {
+  const { store } = usePanel();
+  const [adding, setAdding] = useState(false);
+  const [filter, setFilter] = useState(SHOW_ALL);
+  const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
+  const [said, setSaid] = useState('');
+  const visible = shown(datasets, filter);
+  const toggle = (id: string): void => {
+    const next = new Set(chosen);
+    if (!next.delete(id)) {
+      next.add(id);
+    }
+    setChosen(next);
+  };
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-datasets">
       <div class="jp-mistudio-toolbar">
         <h2>{t('datasets.title')}</h2>
-        {list.length > 0 && <SampleDatasetButton />}
+        {datasets.length > 0 && <SampleDatasetButton />}
+        {datasets.length > 1 && (
+          <Button
+            pressed={chosen !== null}
+            onClick={() => setChosen(chosen === null ? new Set<string>() : null)}
+          >
+            {t(chosen === null ? 'many.select' : 'many.done')}
+          </Button>
+        )}
         <Button icon="add" expanded={adding} onClick={() => setAdding(!adding)}>
           {t('datasets.add')}
         </Button>
       </div>
       {adding && <AddDataset onAdded={() => setAdding(false)} onClose={() => setAdding(false)} />}
       <TableState table={store.datasets}>
-        {list.length === 0 && !adding && (
+        {datasets.length === 0 && !adding && (
           <EmptyState title={t('datasets.empty')} text={t('datasets.empty.text')}>
             <SampleDatasetButton primary />
           </EmptyState>
         )}
+        {datasets.length >= FILTER_FROM && (
+          <ListFilters datasets={datasets} filter={filter} onChange={setFilter} />
+        )}
+        {chosen !== null && (
+          <BulkActions
+            chosen={datasets.filter(each => chosen.has(each.id))}
+            all={visible}
+            onChoose={ids => setChosen(new Set(ids))}
+            onSaid={setSaid}
+          />
+        )}
+        <div class="jp-mistudio-hint" role="status">
+          {said || (datasets.length > 0 && visible.length === 0 ? t('filter.none') : '')}
+        </div>
         <RecordList
           noun="datasets"
-          records={list}
+          records={visible}
           label={t('datasets.title')}
           meta={datasetMeta}
-          question={record => t('datasets.delete', { name: record.name })}
+          question={record => <DeleteQuestion datasets={[record]} />}
           canOpen={record => record.state === 'ready'}
-          onOpen={record => detail.open(record.id)}
-          returned={detail.returned}
+          onOpen={record => open(record.id)}
+          returned={returned}
+          pick={chosen === null ? undefined : { chosen, onToggle: toggle }}
+          onRename={async (record, name) => {
+            const asked = store.datasets.now;
+            store.datasets.absorb(await rename(store.api, record.id, name), asked);
+          }}
         />
       </TableState>
     </div>

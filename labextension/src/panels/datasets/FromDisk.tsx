@@ -1,0 +1,125 @@
+import { useState } from 'preact/hooks';
+import { isAbort } from '../api';
+import { usePanel } from '../context';
+import { t } from '../messages';
+import type { DatasetRequest } from '../types';
+import { Button } from '../ui/Button';
+import { ErrorNote } from '../ui/ErrorNote';
+import { NumberField, TextField } from '../ui/Field';
+import { useAction, useFetch } from '../ui/hooks';
+import { Disclosure } from '../ui/Section';
+import { useDebounced } from '../ui/useDebounced';
+import type { SourceProps } from './AddDataset';
+import { chosenFrom, FileForm } from './FileForm';
+import type { FileChoice } from './FileForm';
+import { detect } from './rest';
+import type { Detection } from './types';
+
+const PAUSE_MS = 350;
+
+/** A folder or file that the server can already read; a file is looked into first. */
+export function FromDisk({ onAdded, onClose }: SourceProps) {
+  const { store } = usePanel();
+  const [path, setPath] = useState('');
+  const [name, setName] = useState('');
+  const [column, setColumn] = useState('');
+  const [rows, setRows] = useState<number | null>(null);
+  const [choice, setChoice] = useState<{ of: Detection; made: FileChoice } | null>(null);
+  const typed = useDebounced(path.trim(), PAUSE_MS);
+  // A path while it is typed leads nowhere: only what is found is shown.
+  const looked = useFetch(typed === '' ? null : typed, async signal => {
+    try {
+      return await detect(store.api, typed, signal);
+    } catch (error) {
+      if (isAbort(error)) {
+        throw error;
+      }
+      return null;
+    }
+  });
+  const found = !looked.loading && typed === path.trim() && typed !== '' ? looked.value : null;
+  const made = found && (choice?.of === found ? choice.made : chosenFrom(found));
+  const add = useAction(async () => {
+    const body: DatasetRequest = { source: 'path', path: path.trim() };
+    if (made) {
+      body.options = made.options;
+    }
+    const text = made ? made.column : column.trim();
+    if (text !== '') {
+      body.text_column = text;
+    }
+    if (name.trim() !== '') {
+      body.name = name.trim();
+    }
+    if (rows !== null) {
+      body.max_rows = rows;
+    }
+    onAdded(await store.addDataset(body));
+  });
+  const errorAt = (...fields: string[]): string | null =>
+    add.error?.field && fields.includes(add.error.field)
+      ? [add.error.message, add.error.hint].filter(Boolean).join(' ')
+      : null;
+  const placed = ['path', 'name', 'max_rows', 'text_column', 'column'];
+  return (
+    <>
+      <TextField
+        label={t('field.path')}
+        hint={t('datasets.path.hint')}
+        value={path}
+        onChange={setPath}
+        onEnter={() => void add.run()}
+        error={errorAt('path')}
+      />
+      {found && made && (
+        <FileForm
+          detection={found}
+          choice={made}
+          onChange={next => setChoice({ of: found, made: next })}
+        />
+      )}
+      <Disclosure
+        title={t('field.more')}
+        open={errorAt('name', 'max_rows', 'text_column', 'column') !== null}
+      >
+        <div class="jp-mistudio-fields">
+          {!found && (
+            <TextField
+              label={t('field.textColumn')}
+              optional
+              value={column}
+              onChange={setColumn}
+              error={errorAt('text_column', 'column')}
+            />
+          )}
+          <NumberField
+            label={t('field.maxRows')}
+            optional
+            value={rows}
+            onChange={setRows}
+            error={errorAt('max_rows')}
+          />
+          <TextField
+            label={t('field.name')}
+            optional
+            value={name}
+            onChange={setName}
+            error={errorAt('name')}
+          />
+        </div>
+      </Disclosure>
+      {add.error && !placed.includes(add.error.field ?? '') && <ErrorNote error={add.error} />}
+      <div class="jp-mistudio-actions">
+        <Button
+          kind="primary"
+          busy={add.busy}
+          disabled={path.trim() === ''}
+          onClick={() => void add.run()}
+        >
+          {t('action.add')}
+        </Button>
+        <Button onClick={onClose}>{t('action.close')}</Button>
+      </div>
+    </>
+  );
+}
