@@ -73,6 +73,27 @@ def test_slow_tokenizers_and_chats_say_so(tokenizers: dict[str, Path], tmp_path:
     assert caught.value.code == "too_long"
 
 
+def test_chats_are_written_as_transformers_writes_them(
+    tokenizers: dict[str, Path], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tokenizers["llama"])
+    tokenizer.chat_template = (
+        "{{ bos_token }}{% for m in messages %}\n{% if m.role == 'stop' %}\n{% break %}\n"
+        "{% endif %}\n[{{ m.role }}]{{ m.content | tojson }}\n{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    tokenizer.save_pretrained(tmp_path / "chat")
+    TextEncoder.load(tmp_path / "chat").save_for_preview(tmp_path / "model")
+    turns = [{"role": "user", "content": 'Grüße "x"'}, {"role": "stop", "content": ""}]
+    spec = TokenizationSpec(context=99, chat_template=True)
+    found = open_previewer(tmp_path / "model").preview([turns], spec)
+    assert found["texts"] == [tokenizer.apply_chat_template(turns, tokenize=False)]
+    ids = [chip["id"] for chip in found["contexts"][0]["tokens"]]
+    assert ids == tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+
+
 def test_it_is_quick_and_needs_no_heavy_library(
     tokenizers: dict[str, Path], tmp_path: Path
 ) -> None:
