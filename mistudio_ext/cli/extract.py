@@ -38,6 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     body = {name: getattr(arguments, name) for name in _SAME_NAME}
     body["batch_tokens"] = _batch_tokens(arguments.batch_tokens)
     body["hooks"] = ",".join(arguments.hooks)
+    if arguments.fallback:
+        everything = arguments.fallback == "all"
+        body["fallback"] = True if everything else arguments.fallback.split(",")
     body = {name: value for name, value in body.items() if value is not None}
     with studio(arguments) as opened:
         extraction, job, _ = opened.extractions.create(body)

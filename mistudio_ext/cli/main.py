@@ -94,6 +94,11 @@ def _add_extract(extract: argparse.ArgumentParser) -> None:
     )
     extract.add_argument("--device", default="auto", metavar="auto|cpu|cuda:0")
     extract.add_argument("--quantize", choices=("none", "q8", "q4", "q2"), default="none")
+    extract.add_argument(
+        "--fallback",
+        metavar="all|FORMATS",
+        help="formats to try in turn if the model does not fit, for example q8,q4",
+    )
     extract.add_argument("--name", help="name of the extraction")
     extract.add_argument("--json", action="store_true", help="one JSON object on stdout")
 

@@ -35,6 +35,7 @@ def extract(
     batch_tokens: int | None = None,
     device: str = "auto",
     quantize: str | None = None,
+    fallback: bool | Iterable[str] = False,
     name: str | None = None,
     tokenization: Mapping[str, Any] | None = None,
     **unknown: Any,
@@ -77,6 +78,9 @@ def extract(
         Tokens of a forward pass; None lets the engine choose.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:0"``.
+    fallback
+        Formats to try in turn if the model does not fit into memory; True means
+        each smaller one, False none.
     quantize
         ``"q8"``, ``"q4"``, ``"q2"`` or None.
     name
@@ -127,6 +131,7 @@ def extract(
         "batch_tokens": batch_tokens,
         "device": device,
         "quantize": quantize,
+        "fallback": (fallback or None) if isinstance(fallback, bool) else list(fallback),
         "name": name,
         "tokenization": None if tokenization is None else dict(tokenization),
     }

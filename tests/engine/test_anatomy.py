@@ -9,7 +9,8 @@ import torch
 from transformers import AutoConfig, AutoModel, BertConfig, T5Config
 
 from mistudio_ext.engine.inspect import describe_config, inspect_model
-from mistudio_ext.engine.load import meta_model
+from mistudio_ext.engine.load import load_model, meta_model
+from mistudio_ext.errors import InvalidInputError
 from tests.engine.tiny import FAMILIES
 
 
@@ -23,6 +24,9 @@ def test_an_encoder_decoder_is_looked_at(tmp_path: Path) -> None:
     assert "Nothing can be extracted" in found["extractable"]
     assert "encoder-decoder" in found["extractable"]
     assert found["tree"]
+    with pytest.raises(InvalidInputError) as caught:
+        load_model(tmp_path)
+    assert caught.value.code == "unsupported_model"
     assert found["n_params"] > 0
 
 
