@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import mistudio_ext
+from mistudio_ext.activations import journal as contents
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine import journal
 from mistudio_ext.engine.inspect import inspect_model
@@ -64,7 +65,10 @@ def test_a_job_is_cancelled_then_goes_on_to_its_end(tmp_path: Path) -> None:
     job = tmp_path / "job"
     with start(job, spec) as process:
         deadline = time.monotonic() + 90
-        while not journal.read(tmp_path / "out")[1] and time.monotonic() < deadline:
+        # A finished chunk, not only the first batches of one.
+        while not (contents.last(tmp_path / "out") or {}).get("tokens") and (
+            time.monotonic() < deadline
+        ):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
