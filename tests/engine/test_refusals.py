@@ -136,7 +136,7 @@ def test_devices_and_formats(models: Path) -> None:
     assert (caught.value.code, caught.value.field) == ("unsupported_format", "format")
 
 
-@pytest.mark.parametrize("format", ["fp32", "bf16", "fp16", "q8", "q4", "q2"])
+@pytest.mark.parametrize("format", ["fp32", "bf16", "fp16", "q8", "q4"])
 def test_every_format_is_extracted_from(format: str, models: Path, tmp_path: Path) -> None:
     tokenization = make_tokenization(tmp_path / "tok", [12, 30, 5], VOCAB)
     hooks = ["blocks.1.hook_resid_post", "blocks.1.hook_mlp_out"]
