@@ -452,6 +452,23 @@ describe('extraction', () => {
     await wait(() => expect(el.querySelector('[role=alert]')?.textContent).toContain('No kernel'));
   });
 
+  it('starts and opens in one press', async () => {
+    server = lists({
+      'GET extractions': () => [200, { extractions: [] }],
+      'POST extractions/estimate': () => [200, estimate],
+      'POST extractions': () => [202, { extraction, job }]
+    });
+    const { button, find, model: fake } = mount('extraction');
+    await wait(() => find('[aria-label="blocks.1.hook_mlp_out"]'));
+    (await wait(() => button('Extract and open in notebook'))).click();
+    await wait(() => find('[data-extraction=ext_1]'));
+    await wait(() =>
+      expect(fake.sent).toEqual([
+        { type: 'open-in-kernel', extraction: 'ext_1', name: 'run1', variable: 'acts' }
+      ])
+    );
+  });
+
   it('follows what Python sets, and does not echo it', async () => {
     server = lists({ 'POST extractions/estimate': () => [200, estimate] });
     const { find, model: fake } = mount('extraction');

@@ -118,8 +118,13 @@ const Options = memo(
       })}
     </>
   ),
-  (before, after) => before.shown === after.shown
+  (before, after) => sameTokens(before.shown, after.shown)
 );
+
+/** Whether two answers colour the same tokens alike: what is written of an array never changes. */
+function sameTokens(before: SampleValues, after: SampleValues): boolean {
+  return (['start', 'hook', 'dimension'] as const).every(key => before[key] === after[key]);
+}
 
 /** Where a key leads from a token: left and right by one, up and down by a line. */
 function target(key: string, list: Element | null, from: number, n: number): number | null {

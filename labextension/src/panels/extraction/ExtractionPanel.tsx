@@ -107,6 +107,7 @@ export function ExtractionPanel() {
     if (!request) {
       return;
     }
+    setOpened(null);
     const extraction = await store.extract(request);
     setExisted(extraction.state === 'done');
     setLatest(extraction.id);
