@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ExtractionPanel,
         JobsPanel,
         ModelPanel,
+        MonitorPanel,
     )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ExtractionPanel",
     "JobsPanel",
     "ModelPanel",
+    "MonitorPanel",
     "__version__",
     "errors",
     "extract",
@@ -60,6 +62,7 @@ _HOMES: dict[str, tuple[str, str | None]] = {
             "ExtractionPanel",
             "JobsPanel",
             "ModelPanel",
+            "MonitorPanel",
         )
     },
 }

@@ -9,6 +9,12 @@ import pytest
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups that stay on one process, so that no such chain is left for the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a data folder and a Hub cache of its own, and no way to the real Hub."""

@@ -120,6 +120,19 @@ class JobsPanel(PanelWidget):
     panel = traitlets.Unicode("jobs", read_only=True).tag(sync=True)
 
 
+class MonitorPanel(PanelWidget):
+    """The machine: its last minutes, who uses it, and what takes the space.
+
+    Parameters
+    ----------
+    **options
+        See :class:`~mistudio_ext.widgets.base.PanelWidget`.
+    """
+
+    _title: ClassVar[str] = "miStudio machine"
+    panel = traitlets.Unicode("monitor", read_only=True).tag(sync=True)
+
+
 class ActivationPanel(PanelWidget):
     """Look at the activations of an extraction.
 

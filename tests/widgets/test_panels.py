@@ -16,6 +16,7 @@ PANELS = {
     "ArchitecturePanel": "architecture",
     "ExtractionPanel": "extraction",
     "JobsPanel": "jobs",
+    "MonitorPanel": "monitor",
     "ActivationPanel": "activations",
 }
 
