@@ -45,7 +45,7 @@ demo:
 test:
 	@$(MAKE) -j2 install-test chromium
 	@$(MAKE) check-front check-python
-	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # --- environment -------------------------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mistudio_ext.catalog import ModelRecord
+if TYPE_CHECKING:
+    # The routes read this while the server starts: the catalog brings SQLAlchemy.
+    from mistudio_ext.catalog import ModelRecord
 
 #: Name of a filter -> whether a model passes it with a value.
 FILTERS: dict[str, Callable[[ModelRecord, Any], bool]] = {

@@ -32,7 +32,7 @@ if len(sys.argv) > 2:
         while studio.jobs.wait(job.id).state in ("queued", "running"):
             pass
         assert studio.jobs.get(job.id).state == "done", studio.jobs.get(job.id)
-        studio.datasets.samples(studio.datasets.list()[0]["id"], limit=3)
+        studio.dataset_views.samples(studio.datasets.list()[0]["id"], limit=3)
         studio.system.get()
         host.close()
     asyncio.run(use())

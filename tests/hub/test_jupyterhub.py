@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -16,7 +15,6 @@ from tests.hub.conftest import CULL_AFTER_S, QUOTA, JupyterHub, User, status
 from tests.hubsim.hubsim import HubSim
 
 #: One hub is enough: where tests are spread by groups, these stay together.
-pytestmark = pytest.mark.xdist_group("jupyterhub")
 
 
 def test_one_config_file_sets_the_traits_for_all(ada: User, bob: User) -> None:

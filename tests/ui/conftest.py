@@ -34,12 +34,11 @@ FOREIGN_ERRORS = re.compile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here, and keep it on one xdist worker: one server, one browser."""
+    """Mark what is here."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.ui)
-            item.add_marker(pytest.mark.xdist_group("ui"))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def find_on_hub(page: Page, panels: Panels, words: str) -> Locator:
     search = panels.root.get_by_role("combobox", name="Search the Hub")
     search.press_sequentially(words)
     found = panels.root.get_by_role("listbox", name="Search the Hub")
-    expect(found.get_by_role("option")).to_have_count(1)
+    expect(found.get_by_role("option")).to_have_count(1, timeout=SLOW)
     search.press("ArrowDown")
     search.press("Enter")
     return panels.root.get_by_role("region", name="demo/stories")
@@ -51,7 +51,8 @@ def test_from_the_hub_to_formats_and_back(
     panels.tab("Models")
 
     card = find_on_hub(page, panels, "demo/stor")
-    expect(card).to_contain_text("bsd-3-clause")
+    # The first look at a kind of model counts its parameters in a worker.
+    expect(card).to_contain_text("bsd-3-clause", timeout=SLOW)
     formats = card.get_by_role("table", name="What each format takes")
     expect(formats.get_by_role("radio")).to_have_count(6)
     expect(formats.get_by_role("row").filter(has_text="recommended")).to_contain_text("fits")
