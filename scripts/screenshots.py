@@ -76,10 +76,11 @@ def datasets(panels: Panels) -> None:
 def statistics(panels: Panels) -> None:
     """Show the statistics of a dataset by tokens."""
     panels.tab("Datasets")
-    row = panels.row("sample-stories").get_by_role("button", name="Open sample-stories")
-    if row.is_visible():
-        row.click()
-        panels.root.get_by_role("button", name="Statistics").click()
+    back = panels.root.get_by_role("button", name="Back")
+    if back.is_visible():
+        back.click()
+    panels.row("sample-stories").get_by_role("button", name="Open sample-stories").click()
+    panels.root.get_by_role("button", name="Statistics").click()
     panels.root.get_by_label("Count by").select_option(index=1, timeout=SLOW)
     found = panels.root.get_by_test_id("mistudio-statistics")
     expect(found).to_contain_text("Rarest tokens", timeout=SLOW)
@@ -107,6 +108,12 @@ def jobs(panels: Panels) -> None:
     """Show the list of jobs."""
     panels.tab("Jobs")
     expect(panels.root.get_by_test_id("mistudio-jobs")).to_contain_text("Extract")
+
+
+def machine(panels: Panels) -> None:
+    """Show the machine's last minutes and what takes the space."""
+    panels.tab("Machine")
+    expect(panels.root.get_by_test_id("mistudio-monitor")).to_contain_text("free", timeout=SLOW)
 
 
 def list_of_activations(panels: Panels) -> None:
@@ -149,6 +156,7 @@ PICTURES: dict[str, Callable[[Panels], None]] = {
     "models": models,
     "extract": extract,
     "jobs": jobs,
+    "machine": machine,
     "activations-list": list_of_activations,
     "activations": activations,
     "activations-look": top_and_projection,
