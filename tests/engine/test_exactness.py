@@ -67,7 +67,6 @@ def test_equal_to_output_hidden_states_and_hand_written_hooks(family: str, tmp_p
         assert np.abs(difference).max() < 1e-5
 
 
-@pytest.mark.skipif(not (SAMPLE / "model.safetensors").is_file(), reason="no sample model yet")
 def test_the_bundled_model_equals_its_hidden_states(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(SAMPLE, dtype=torch.float32).eval()
     n_layers, vocab = model.config.num_hidden_layers, model.config.vocab_size

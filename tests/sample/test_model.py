@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mistudio_ext.sample import DATASET_NAME, MODEL_DIR, MODEL_NAME
 from mistudio_ext.sample.baselines import baseline_losses
 from mistudio_ext.sample.card import write_card
 from mistudio_ext.sample.corpus import documents
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
