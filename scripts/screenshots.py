@@ -26,7 +26,15 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: 
 
 from tests.servers import JupyterProcess  # noqa: E402
 from tests.ui.conftest import CHROMIUM_OPTIONS  # noqa: E402
-from tests.ui.frontends import SLOW, Panels, choose_theme, execute, open_lab  # noqa: E402
+from tests.ui.frontends import (  # noqa: E402
+    SLOW,
+    Panels,
+    choose_theme,
+    execute,
+    new_notebook,
+    open_lab,
+    run_cell,
+)
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
@@ -163,6 +171,10 @@ PICTURES: dict[str, Callable[[Panels], None]] = {
 }
 
 
+#: The picture of the whole of JupyterLab.
+LAB = "jupyterlab"
+
+
 # --- taking them -----------------------------------------------------------------------------
 
 
@@ -205,17 +217,34 @@ def take(
     context.close()
 
 
+def take_lab(browser: Browser, server: JupyterProcess, out: Path) -> None:
+    """Take the whole of JupyterLab: the sidebar beside a notebook that has the activations."""
+    page = browser.new_page(viewport={"width": 1400, "height": 880})
+    panels = open_panels(page, server, 420)
+    new_notebook(page)
+    run_cell(page, 'import mistudio_ext as ms\n\nacts = ms.open("stories-all-layers")\nacts')
+    hook = "blocks.3.hook_resid_post"
+    output = run_cell(page, f'x = acts["{hook}"]\nx.shape, acts.locate(1234)')
+    expect(output).to_contain_text("192", timeout=SLOW)
+    activations(panels)
+    page.wait_for_timeout(800)
+    page.screenshot(path=out / "jupyterlab.png")
+    print(out / "jupyterlab.png")
+    page.close()
+
+
 def main() -> None:
     """Start a server and a browser, and take the pictures that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="PICTURE", help=", ".join(PICTURES))
+    parser.add_argument("names", nargs="*", metavar="PICTURE", help=", ".join([*PICTURES, LAB]))
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--width", type=int, help="a sidebar of this width instead of a tab")
     parser.add_argument("--folder", type=Path, help="keep the server's data here for next time")
     options = parser.parse_args()
-    names = options.names or list(PICTURES)
-    if unknown := [name for name in names if name not in PICTURES]:
-        parser.error(f"There is no picture {', '.join(unknown)}. There are {', '.join(PICTURES)}.")
+    known = [*PICTURES, LAB]
+    names = options.names or known
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"There is no picture {', '.join(unknown)}. There are {', '.join(known)}.")
     options.out.mkdir(parents=True, exist_ok=True)
     chromium = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -229,8 +258,11 @@ def main() -> None:
             if "welcome" in names and not server.api("datasets")["datasets"]:
                 take(browser, server, ["welcome"], options.out, options.width)
             prepare(server)
-            rest = [name for name in names if name != "welcome"]
-            take(browser, server, rest, options.out, options.width)
+            rest = [name for name in names if name not in ("welcome", LAB)]
+            if rest:
+                take(browser, server, rest, options.out, options.width)
+            if LAB in names:
+                take_lab(browser, server, options.out)
             browser.close()
     finally:
         server.stop()
