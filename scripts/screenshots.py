@@ -221,6 +221,7 @@ def take_lab(browser: Browser, server: JupyterProcess, out: Path) -> None:
     """Take the whole of JupyterLab: the sidebar beside a notebook that has the activations."""
     page = browser.new_page(viewport={"width": 1400, "height": 880})
     panels = open_panels(page, server, 420)
+    choose_theme(page, THEMES["light"])
     new_notebook(page)
     run_cell(page, 'import mistudio_ext as ms\n\nacts = ms.open("stories-all-layers")\nacts')
     hook = "blocks.3.hook_resid_post"
