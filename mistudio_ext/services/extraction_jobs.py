@@ -1,0 +1,184 @@
+"""Extractions as jobs: what a worker is handed, and what becomes of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mistudio_ext.catalog import (
+    DatasetRecord,
+    ExtractionRecord,
+    JobRecord,
+    ModelRecord,
+    TokenizationRecord,
+)
+from mistudio_ext.jobs import JobKind, Needs
+from mistudio_ext.services import estimates, fallback, manifests
+from mistudio_ext.services.context import Context, Json, folder_bytes
+from mistudio_ext.services.extraction_plan import ExtractionPlanner, identity_of
+from mistudio_ext.services.extraction_records import ExtractionRecords, engine_spec
+from mistudio_ext.services.models import ModelService
+from mistudio_ext.spec import fingerprint
+
+KIND = "extract"
+
+#: Extractions at the same time; how many really run is for the devices to say.
+LIMIT = 64
+
+
+class ExtractionJobs:
+    """The kind of job that extracts."""
+
+    def __init__(
+        self,
+        context: Context,
+        models: ModelService,
+        records: ExtractionRecords,
+        planner: ExtractionPlanner,
+    ) -> None:
+        self._context = context
+        self._models = models
+        self._records = records
+        self._planner = planner
+        context.jobs.register(
+            JobKind(
+                KIND,
+                prepare=self._prepare,
+                finish=self._finish,
+                fail=self._fail,
+                restart=self._restart,
+                environment=context.worker_environment,
+                limit=LIMIT,
+                needs=self._needs,
+            )
+        )
+
+    def submit(self, record: ExtractionRecord, depends_on: Sequence[str]) -> JobRecord:
+        """Queue an extraction behind the jobs that make its model and its tokens."""
+        return self._context.jobs.submit(
+            KIND,
+            ("extraction", record.id, record.name),
+            {"extraction": record.id},
+            depends_on=list(depends_on),
+        )
+
+    def _needs(self, job: JobRecord) -> Needs:
+        """Return the device that a job wants, the memory it takes there, and its model."""
+        record = self._context.catalog.extractions.get(job.params["extraction"])
+        model = self._context.catalog.models.get(record.model_id)
+        spec = engine_spec(record)
+        architecture = self._models.architecture(model.id) if model.state == "ready" else None
+        loaded = {
+            "path": model.path,
+            "fingerprint": model.fingerprint,
+            "format": model.format,
+            "fallback": record.spec.get("fallback"),
+            "allow_remote_code": self._context.may_run_code(model),
+        }
+        return Needs(
+            device=spec.device,
+            memory=estimates.device_memory(model, spec, architecture),
+            model=fingerprint(loaded),
+        )
+
+    def _prepare(self, job: JobRecord) -> Json:
+        catalog, folder = self._context.catalog, self._context.settings.folder
+        record = catalog.extractions.get(job.params["extraction"])
+        model = catalog.models.get(record.model_id)
+        dataset = catalog.datasets.get(record.dataset_id)
+        tokenization = catalog.tokenizations.get(record.tokenization_id)
+        hooks = self._planner.hooks(model, tuple(record.spec["asked"]), record.spec["layers"])
+        spec = replace(engine_spec(record), hooks=hooks)
+        length = int(tokenization.settings["context"])
+        held = folder_bytes(folder.extraction(record.id))
+        self._planner.require_space(
+            model, dataset, tokenization.split, tokenization, length, spec, held
+        )
+        size = estimates.size_of(
+            self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
+        )
+        smaller = record.spec.get("fallback") or ()
+        final = identity_of(model, tokenization, spec, smaller)
+        same = catalog.extractions.find(fingerprint=final)
+        if same is not None and same.id != record.id:
+            final = record.fingerprint
+        record = self._records.changed(
+            record.id,
+            state="running",
+            fingerprint=final,
+            spec={**record.spec, **spec.to_dict(), "context": length},
+            split=tokenization.split,
+            n_samples=size.n_samples,
+            n_tokens=size.n_tokens,
+        )
+        manifests.write_first(folder, record, spec, model, dataset, tokenization)
+        return self._context.worker_spec(
+            needs_bytes=-held,  # What it has already is its own; the rest was asked for above.
+            allow_remote_code=self._context.may_run_code(model),
+            extraction={
+                "id": record.id,
+                "name": record.name,
+                "path": str(folder.extraction(record.id)),
+                "fingerprint": record.fingerprint,
+                "spec": spec.to_dict(),
+                "created_at": record.created_at,
+                "reuse": self._records.with_other_hooks(record, spec),
+            },
+            model=_model(model, fallback.after(smaller, model.format)),
+            dataset=self._dataset(dataset, tokenization),
+            tokenization={
+                "id": tokenization.id,
+                "path": str(folder.tokenization(tokenization.id)),
+                "settings": tokenization.settings,
+            },
+        )
+
+    def _dataset(self, dataset: DatasetRecord, tokenization: TokenizationRecord) -> Json:
+        return {
+            "id": dataset.id,
+            "name": dataset.name,
+            "repo_id": dataset.repo_id,
+            "path": str(self._context.settings.folder.dataset(dataset.id)),
+            "split": tokenization.split,
+            "text_column": tokenization.settings["column"] or dataset.text_column,
+            "fingerprint": dataset.fingerprint,
+        }
+
+    def _finish(self, job: JobRecord, result: Json) -> None:
+        extraction_id = job.params["extraction"]
+        self._records.note_name(extraction_id)
+        record = self._context.catalog.extractions.get(extraction_id)
+        self._records.changed(
+            extraction_id,
+            state="done",
+            error=None,
+            n_samples=result["n_samples"],
+            n_tokens=result["n_tokens"],
+            bytes=result["bytes"],
+            timings=result.get("timings", {}),
+            warnings=result.get("warnings", []),
+            spec={**record.spec, "format": result.get("format")},
+        )
+
+    def _fail(self, job: JobRecord, state: str, error: Json) -> None:
+        extraction_id = job.params["extraction"]
+        if self._context.catalog.extractions.find(id=extraction_id) is None:
+            return
+        self._records.note_state(extraction_id, state, error)
+        self._records.note_name(extraction_id)
+
+    def _restart(self, job: JobRecord) -> None:
+        self._records.note_state(job.params["extraction"], "queued", None)
+
+
+def _model(model: ModelRecord, smaller: Sequence[str]) -> Json:
+    return {
+        "id": model.id,
+        "name": model.name,
+        "repo_id": model.repo_id,
+        "path": model.path,
+        "revision": model.revision,
+        "format": model.format,
+        "fallback": smaller,
+        "fingerprint": model.fingerprint,
+    }

@@ -1,0 +1,120 @@
+"""Extractions as the catalog has them: seen, changed, found again, cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from mistudio_ext.activations import journal, manifest
+from mistudio_ext.catalog import DatasetRecord, ExtractionRecord, ModelRecord
+from mistudio_ext.errors import ConflictError
+from mistudio_ext.services.context import Context, Json, free_name, remove_folder
+from mistudio_ext.spec import ExtractionSpec
+
+
+class ExtractionRecords:
+    """The catalog's extractions and their folders; every change is published."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._catalog = context.catalog.extractions
+
+    def changed(self, extraction_id: str, **changes: Any) -> ExtractionRecord:
+        """Change a record, and tell who listens."""
+        record = self._catalog.update(extraction_id, **changes)
+        self._context.bus.publish("extraction", f"extractions/{extraction_id}", self.view(record))
+        return record
+
+    def remove(self, record: ExtractionRecord) -> int:
+        """Delete an extraction with its folder, tell who listens, return the bytes freed."""
+        freed = remove_folder(self._context.settings.folder.extraction(record.id))
+        self._catalog.delete(record.id)
+        self._context.bus.publish(
+            "extraction", f"extractions/{record.id}", {"id": record.id, "deleted": True}
+        )
+        return freed
+
+    def note_name(self, extraction_id: str) -> None:
+        """Bring a new name into the manifest."""
+        record = self._catalog.get(extraction_id)
+        folder = self._context.settings.folder.extraction(extraction_id)
+        if (folder / "manifest.json").exists() and manifest.read(folder)["name"] != record.name:
+            manifest.update(folder, name=record.name)
+
+    def note_state(self, extraction_id: str, state: str, error: Json | None) -> None:
+        """Bring a state into the manifest, if there is one already, and into the catalog."""
+        folder = self._context.settings.folder.extraction(extraction_id)
+        if (folder / "manifest.json").exists():
+            manifest.update(folder, state=state, error=error)
+        self.changed(extraction_id, state=state, error=error)
+
+    def require_free_name(self, name: str) -> None:
+        """Raise ConflictError if another extraction has this name."""
+        if self._catalog.find(name=name) is not None:
+            raise ConflictError(
+                f"There is already an extraction '{name}' with another spec.",
+                code="name_taken",
+                field="name",
+                hint="Choose another name, for example "
+                f"'{free_name(self._catalog.find, name)}', or delete that one.",
+            )
+
+    def same_request(
+        self, model: ModelRecord, dataset: DatasetRecord, identity: str
+    ) -> ExtractionRecord | None:
+        """Return the extraction that was asked for in the same words."""
+        candidates = self._catalog.list(model_id=model.id, dataset_id=dataset.id)
+        return next((c for c in candidates if c.spec.get("request") == identity), None)
+
+    def is_whole(self, record: ExtractionRecord) -> bool:
+        """Tell whether an extraction is done, on its way, or can be gone on with."""
+        if record.state == "done":
+            return True
+        catalog = self._context.catalog
+        return (
+            record.job_id is not None
+            and catalog.jobs.find(id=record.job_id) is not None
+            and catalog.tokenizations.find(id=record.tokenization_id) is not None
+        )
+
+    def with_other_hooks(self, record: ExtractionRecord, spec: ExtractionSpec) -> Sequence[str]:
+        """Return the folders of finished extractions that differ in nothing but their hooks."""
+        wanted = replace(spec, hooks=()).identity()
+        done = self._catalog.list(
+            model_id=record.model_id, tokenization_id=record.tokenization_id, state="done"
+        )
+        return [
+            str(self._context.settings.folder.extraction(other.id))
+            for other in done
+            if replace(engine_spec(other), hooks=()).identity() == wanted
+        ]
+
+    def view(self, record: ExtractionRecord) -> Json:
+        """Return an extraction as REST and events give it."""
+        catalog = self._context.catalog
+        path = self._context.settings.folder.extraction(record.id)
+        model = catalog.models.find(id=record.model_id)
+        dataset = catalog.datasets.find(id=record.dataset_id)
+        unit: Literal["tokens", "samples"] = (
+            "tokens" if record.spec["positions"] == "all" else "samples"
+        )
+        total = record.n_tokens if unit == "tokens" else record.n_samples
+        written = journal.last(path) if record.state != "done" else None
+        return {
+            **vars(record),
+            "model": model.name if model else None,
+            "dataset": dataset.name if dataset else None,
+            "path": str(path),
+            "format": record.spec.get("format") or (model.format if model else None),
+            "unit": unit,
+            "total": total,
+            "ready": total if record.state == "done" else written[unit] if written else 0,
+            "spec": {k: v for k, v in record.spec.items() if k not in ("request", "asked")},
+        }
+
+
+def engine_spec(record: ExtractionRecord) -> ExtractionSpec:
+    """Return what the engine reads of a record's spec."""
+    names = ExtractionSpec.__dataclass_fields__
+    return ExtractionSpec.from_dict({k: v for k, v in record.spec.items() if k in names})
