@@ -277,7 +277,7 @@ def test_long_rows_do_not_make_huge_batches(
         ("a.txt", b"x\nna\xefve\ny\n", [2], ["x", "y"]),
         ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n{"text": \n'), [2], ["x"]),
     ],
-    ids=["jsonl", "csv", "txt", "gzip"],  # bytes of gzip hold the time, which would be in the test's name
+    ids=["jsonl", "csv", "txt", "gzip"],  # Bytes of gzip hold the time; a name must not.
 )
 def test_bad_rows_are_left_out_and_counted(
     name: str,
