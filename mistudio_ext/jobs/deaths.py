@@ -51,9 +51,10 @@ def explain(death: Death) -> tuple[str, dict[str, Any]]:
     if status in (None, -signal.SIGKILL) and death.oom_kills > 0:
         return _state(death), {
             "code": "out_of_memory",
-            "message": "The machine ran out of memory, and the kernel killed the worker process.",
-            "hint": "Close other programs, choose a smaller format or fewer tokens per batch, "
-            f"then {_GOES_ON}",
+            "message": "Memory ran out, that of the machine or what its container or session "
+            "may use, and the kernel killed the worker process.",
+            "hint": "Close other programs and notebooks' kernels, choose a smaller format or "
+            f"fewer tokens per batch, then {_GOES_ON}",
         }
     if status is None and _LAST_WORDS in death.log:
         words = death.log.partition(_LAST_WORDS)[2].splitlines()[0]

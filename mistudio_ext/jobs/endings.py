@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from mistudio_ext.catalog import JobRecord, now
 from mistudio_ext.errors import CancelledError, MiStudioError
@@ -12,7 +13,7 @@ from mistudio_ext.jobs.kinds import Json
 from mistudio_ext.jobs.pool import WarmPool
 from mistudio_ext.jobs.process import boot_id
 from mistudio_ext.jobs.running import RunningJob
-from mistudio_ext.leases.memory import oom_kills
+from mistudio_ext.leases.cgroups import oom_kills
 
 _log = logging.getLogger(__name__)
 
@@ -125,9 +126,20 @@ def _death(running: RunningJob, status: int | None) -> Death:
         status=status,
         rebooted=identity.get("boot_id", boot_id()) != boot_id(),
         watched=running.process.known,
-        oom_kills=oom_kills() - int(identity.get("oom_kills", oom_kills())),
+        oom_kills=_kills_since(identity),
         log=running.folder.log_tail(200)[0],
     )
+
+
+def _kills_since(identity: Json) -> int:
+    """Return how many processes the kernel killed for lack of memory since a worker started.
+
+    What counted then is asked now: this server may be in another control group than the one
+    that started the worker. Where nothing counts any more, nothing is claimed.
+    """
+    before, counter = identity.get("oom_kills"), identity.get("oom_counter")
+    after = None if counter is None else oom_kills(Path(counter))
+    return 0 if before is None or after is None else after - int(before)
 
 
 def cancelled() -> Json:

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from mistudio_ext.jobs.folder import write_json
-from mistudio_ext.leases.memory import oom_kills
+from mistudio_ext.leases.cgroups import oom_counter, oom_kills
 
 
 def boot_id() -> str:
@@ -114,8 +114,15 @@ class WorkerProcess:
 
     def note(self, job_dir: Path) -> None:
         """Write into a job's folder what another server needs to find this process again."""
-        identity = {"pid": self.pid, "start_time": self._started, "boot_id": boot_id()}
-        write_json(job_dir / "process.json", {**identity, "oom_kills": oom_kills()})
+        counter = oom_counter()
+        identity = {
+            "pid": self.pid,
+            "start_time": self._started,
+            "boot_id": boot_id(),
+            "oom_counter": str(counter),
+            "oom_kills": oom_kills(counter),
+        }
+        write_json(job_dir / "process.json", identity)
 
     def alive(self) -> bool:
         """Tell whether the process still runs."""

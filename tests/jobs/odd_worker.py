@@ -65,6 +65,13 @@ def run(spec: dict[str, Any], report: Any) -> dict[str, Any]:
     if act == "signal":
         os.kill(os.getpid(), spec["signal"])
         time.sleep(60)
+    if act == "hog":
+        counter = spec.get("counter")
+        hoard = []
+        while not counter:
+            hoard.append(b"x" * (16 << 20))  # Until the kernel has enough of it.
+        Path(counter).write_text("oom_kill 1\n")
+        os.kill(os.getpid(), signal.SIGKILL)
     if act == "exit":
         os._exit(3)
     raise AssertionError(act)
