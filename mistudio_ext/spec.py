@@ -112,6 +112,8 @@ class TokenizationSpec(_Spec):
     min_tokens: int = 1
     #: Use only the first rows of the split.
     max_rows: int | None = None
+    #: Stop once there are so many contexts.
+    max_samples: int | None = None
     #: Junk characters (:mod:`mistudio_ext.store.junk`): ``keep`` them or ``remove`` them.
     junk: Literal["keep", "remove"] = "keep"
     #: Leave out rows with a larger share of junk characters, 0 to 1; None leaves out none.
@@ -121,7 +123,7 @@ class TokenizationSpec(_Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, 1, "context", "min_tokens", "max_rows")
+        _at_least(self, 1, "context", "min_tokens", "max_rows", "max_samples")
         share = self.max_junk_share
         if share is not None and (
             isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1

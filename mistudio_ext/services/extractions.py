@@ -89,11 +89,11 @@ class ExtractionService:
         dataset = self._resolver.known_dataset(request.dataset)
         hooks = self._planner.hooks(model, request.hooks, request.layers)
         split = choose_split(dataset, request.split)
-        found = self._tokenizations.find(dataset, model, split, request.tokenization)
+        most = request.spec.max_samples
+        reader = self._variants.root(model)
+        found = self._tokenizations.find(dataset, reader, split, request.tokenization, most)
         length = self._tokenizations.context_length(model, request.tokenization)
-        size = estimates.size_of(
-            self._context, dataset, split, found, length or 1, request.spec.max_samples
-        )
+        size = estimates.size_of(self._context, dataset, split, found, length or 1, most)
         return self._planner.estimate(model, request.spec, hooks, size)
 
     # -- changing ----------------------------------------------------------------------------
@@ -128,7 +128,8 @@ class ExtractionService:
         split = choose_split(dataset, request.split)
         # A variant reads with its parent's tokenizer, and need not be made for that.
         reader = self._variants.root(model)
-        found = self._tokenizations.find(dataset, reader, split, request.tokenization)
+        most = spec.max_samples
+        found = self._tokenizations.find(dataset, reader, split, request.tokenization, most)
         if found is not None:
             same = self._catalog.find(fingerprint=identity_of(model, found, spec, request.fallback))
             if same is not None and self._records.is_whole(same):
@@ -139,7 +140,9 @@ class ExtractionService:
         name = self._name(request, hooks)
         length = self._tokenizations.context_length(reader, request.tokenization)
         self._planner.require_space(model, dataset, split, found, length, spec)
-        tokenization = self._tokenizations.ensure(dataset, reader, split, request.tokenization)
+        tokenization = self._tokenizations.ensure(
+            dataset, reader, split, request.tokenization, most
+        )
         record = _new_record(request, name, identity, spec, model, dataset, tokenization)
         self._write_first(record, spec, model, dataset, tokenization)
         self._catalog.add(record)

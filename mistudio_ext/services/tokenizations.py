@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ KIND = "tokenize"
 #: Context in tokens where neither the user nor the model says one, and the longest default.
 DEFAULT_CONTEXT = 1024
 
+#: Contexts that are made at least where an extraction wants only the first ones.
+LEAST_SAMPLES = 10_000
 
 #: Rows of a dataset that one preview shows at most.
 PREVIEW_ROWS = 20
@@ -81,12 +84,17 @@ class TokenizationService:
         model: ModelRecord,
         split: str | None,
         spec: TokenizationSpec,
+        max_samples: int | None = None,
     ) -> TokenizationRecord:
         """Return the tokenization with these settings, starting it if it is not there.
 
-        Dataset and model may still be on their way: the job waits for theirs.
+        Dataset and model may still be on their way: the job waits for theirs. Where the
+        first ``max_samples`` contexts are wanted, a long split is not tokenised to its end.
         """
         with self._context.creating:
+            split = choose_split(dataset, split)
+            if self.find(dataset, model, split, spec) is None:
+                spec = _as_far_as(dataset, split, spec, max_samples)
             return self._find_or_add(dataset, TokenizerSource(model), split, spec)
 
     def _find_or_add(
@@ -136,11 +144,16 @@ class TokenizationService:
         model: ModelRecord,
         split: str,
         spec: TokenizationSpec,
+        max_samples: int | None = None,
     ) -> TokenizationRecord | None:
-        """Return the tokenization with these settings if it is there."""
+        """Return the tokenization with these settings, or of the first contexts, if it is there."""
         source = TokenizerSource(model)
-        settings = self._resolved(dataset, source, spec).to_dict()
-        return self._catalog.find(identity=_identity(dataset, source, split, settings))
+        for wanted in (spec, _as_far_as(dataset, split, spec, max_samples)):
+            settings = self._resolved(dataset, source, wanted).to_dict()
+            found = self._catalog.find(identity=_identity(dataset, source, split, settings))
+            if found is not None:
+                return found
+        return None
 
     def preview(self, body: Json) -> Json:
         """Tokenise a few rows at once.
@@ -297,6 +310,20 @@ class TokenizationService:
         record = self._catalog.update(tokenization_id, **changes)
         self._context.bus.publish("tokenization", f"tokenizations/{tokenization_id}", view(record))
         return record
+
+
+def _as_far_as(
+    dataset: DatasetRecord, split: str, spec: TokenizationSpec, max_samples: int | None
+) -> TokenizationSpec:
+    """Return settings that stop after the contexts that are wanted, where that saves much.
+
+    The limit is a power of ten, so that a little more is there already.
+    """
+    if max_samples is None or spec.max_samples is not None:
+        return spec
+    enough = max(LEAST_SAMPLES, 10 ** math.ceil(math.log10(max_samples)))
+    n_rows = next((s["n_rows"] for s in dataset.splits if s["name"] == split), 0)
+    return replace(spec, max_samples=enough) if n_rows >= 10 * enough else spec
 
 
 def context_length(source: TokenizerSource, spec: TokenizationSpec) -> int | None:

@@ -20,7 +20,7 @@ context where the prefix has none; ``first`` has BOS only where a row begins;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,21 @@ class Block:
     doc_starts: list[int] = field(default_factory=list)
     empty: int = 0
     short: int = 0
+
+    def head(self, n: int) -> Block:
+        """Return the first ``n`` contexts."""
+        end = sum(self.lengths[:n])
+        docs = int(np.searchsorted(np.cumsum(self.doc_lengths), end, side="right"))
+        return replace(
+            self,
+            tokens=self.tokens[:end],
+            lengths=self.lengths[:n],
+            rows=self.rows[:n],
+            starts=self.starts[:n],
+            doc_lengths=self.doc_lengths[:docs],
+            doc_rows=self.doc_rows[:docs],
+            doc_starts=self.doc_starts[:docs],
+        )
 
     def contexts(self) -> list[npt.NDArray[np.int64]]:
         """Return the token ids of each context."""

@@ -7,7 +7,7 @@ are left to the cutter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,17 @@ class Cut:
     starts: Ints
     empty: int
     short: int
+
+    def head(self, n: int) -> Cut:
+        """Return the first ``n`` contexts."""
+        end = int(self.lengths[:n].sum())
+        return replace(
+            self,
+            tokens=self.tokens[:end],
+            lengths=self.lengths[:n],
+            rows=self.rows[:n],
+            starts=self.starts[:n],
+        )
 
 
 def cut(plan: Plan, flat: Ids, sizes: Ints, rows: Ints) -> Cut:

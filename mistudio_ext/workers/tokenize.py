@@ -145,7 +145,14 @@ def _write(
     report.phase("tokenizing", f"goes on at row {done:,}" if done else "")
     with ExitStack() as stack:
         packed = settings.mode == "pack"
-        sink = Sink(folder, reader.dtype, stack, packed=packed, state=kept["sink"])
+        sink = Sink(
+            folder,
+            reader.dtype,
+            stack,
+            packed=packed,
+            most=settings.max_samples,
+            state=kept["sink"],
+        )
 
         def state() -> dict[str, Any]:
             return {
@@ -157,9 +164,12 @@ def _write(
 
         for done, block in _blocks(reader, cutter, int(kept["row"]), packed=packed):
             guard.wrote(sink.write(block), "The tokenization")
+            if sink.full:
+                break
             checkpoint.keep(state)
             report.progress(done, reader.n_rows, "rows", f"{sink.n_tokens:,} tokens")
-        sink.write(cutter.finish())
+        if not sink.full:
+            sink.write(cutter.finish())
     left_out = reader.left_out.to_dict()
     if not sink.n_samples:
         raise InvalidInputError(
@@ -195,7 +205,7 @@ def _blocks(
 
 
 class Sink:
-    """Appends finished contexts to the flat files."""
+    """Appends finished contexts to the flat files, ``most`` of them if that is given."""
 
     def __init__(
         self,
@@ -204,8 +214,10 @@ class Sink:
         stack: ExitStack,
         *,
         packed: bool,
+        most: int | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
+        self._most = most
         lengths = {} if state is None else state["lengths"]
 
         def new(name: str, kind: Any) -> NpyAppender:
@@ -231,6 +243,11 @@ class Sink:
             if self._docs:
                 self._docs[0].append([0])
 
+    @property
+    def full(self) -> bool:
+        """Whether there are as many contexts as were asked for."""
+        return self._most is not None and self.n_samples >= self._most
+
     def state(self) -> dict[str, Any]:
         """Flush the files, and return what another sink needs to go on."""
         for file in self._files.values():
@@ -244,7 +261,9 @@ class Sink:
         }
 
     def write(self, block: Block | Cut) -> int:
-        """Append a block; return the bytes of its token ids."""
+        """Append a block, as far as its contexts are wanted; return the bytes of its token ids."""
+        if self._most is not None:
+            block = block.head(self._most - self.n_samples)
         self._tokens.append(block.tokens)
         self._offsets.append(self.n_tokens + np.cumsum(block.lengths, dtype=np.int64))
         self._rows.append(block.rows)

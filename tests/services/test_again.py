@@ -5,7 +5,6 @@ One studio for all: its workers stay warm, and imports and tokens are made once.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 
 from mistudio_ext.activations import manifest
+from mistudio_ext.services import tokenizations
+from mistudio_ext.services.context import folder_bytes
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
 from tests.services.conftest import wait
@@ -66,6 +67,24 @@ def test_a_warm_worker_writes_the_same_bytes(studio: Studio) -> None:
     assert pids[0]["pid"] == pids[1]["pid"]
 
 
+def test_few_samples_of_a_long_split_do_not_tokenise_all_of_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first contexts are made, a few more than were asked for, and serve the next ones too."""
+    monkeypatch.setattr(tokenizations, "LEAST_SAMPLES", 10)
+    body = {**BODY, "tokenization": {"context": 24}}
+    few, job, _ = studio.extractions.create({**body, "max_samples": 7, "name": "few"})
+    assert wait(studio, job)["state"] == "done"
+    used = studio.tokenizations.get(few["dataset_id"], few["tokenization_id"])
+    assert used["settings"]["max_samples"] == used["n_samples"] == 10
+    next_one, job, _ = studio.extractions.create({**body, "max_samples": 9, "name": "next"})
+    assert next_one["tokenization_id"] == used["id"]
+    assert wait(studio, job)["state"] == "done"
+    assert studio.extractions.estimate({**body, "max_samples": 9})["exact"]
+    assert not studio.extractions.estimate(body | {"max_samples": 4000})["exact"]
+    studio.extractions.delete_many([few["id"], next_one["id"]])
+
+
 def test_after_what_it_needs_is_gone(studio: Studio) -> None:
     """A cancelled extraction whose tokenization was deleted is made anew, not stuck for ever."""
     body = {**BODY, "max_samples": 60, "name": "two"}
@@ -94,12 +113,12 @@ def test_resume_counts_what_the_disk_holds_already(studio: Studio, data_dir: Pat
     extraction, job, _ = studio.extractions.create(body)
     assert wait(studio, job)["state"] == "done"
     found = studio.extractions.get(extraction["id"])
-    # As if it had been interrupted, on a disk that has since filled up.
+    # As if it had been interrupted, and half of its size were left by now.
     record = studio.catalog.extractions.update(found["id"], state="interrupted")
     studio.catalog.jobs.update(str(record.job_id), state="interrupted")
-    free = shutil.disk_usage(data_dir).free
-    reserve = free - found["bytes"] // 3
-    full = Studio.open(from_config_files(data_dir=data_dir, disk_reserve_bytes=reserve))
+    # A quota, because how much of the disk is free changes while others write.
+    quota = folder_bytes(data_dir) + found["bytes"] // 2
+    full = Studio.open(from_config_files(data_dir=data_dir, quota_bytes=quota))
     try:
         _, job, started = full.extractions.create(body)
         assert started

@@ -22,6 +22,7 @@ from tests.workers.conftest import TEXTS
 from tests.workers.recorder import Recorder
 
 Import = Callable[..., dict[str, Any]]
+ARRAYS = ["tokens", "offsets", "rows", "starts"]
 KINDS = ["llama", "gpt", "bert", "slow"]
 
 
@@ -196,6 +197,26 @@ def test_only_the_first_rows(
     found = make(tokenizers["gpt"], texts(TEXTS * 400), max_rows=1003)
     assert found.rows[-1] == 1002
     assert found.manifest["n_rows"] == 1003
+
+
+@pytest.mark.parametrize("mode", ["truncate", "chunk", "pack"])
+def test_only_the_first_contexts(
+    mode: str, make: Callable[..., Tokenization], tokenizers: dict[str, Path]
+) -> None:
+    """What stops early is a prefix of what does not, boundaries of documents included."""
+    rows = texts(TEXTS * 300)
+    whole = make(tokenizers["gpt"], rows, mode=mode)
+    names = [*ARRAYS, *(["docs", "doc_rows", "doc_starts"] if mode == "pack" else [])]
+    arrays = {name: np.load(whole.folder / f"{name}.npy") for name in names}
+    shutil.rmtree(whole.folder)
+    part = make(tokenizers["gpt"], rows, mode=mode, max_samples=700)
+    assert part.manifest["n_samples"] == 700 < whole.manifest["n_samples"]
+    for name, array in arrays.items():
+        found = np.load(part.folder / f"{name}.npy")
+        assert found.tolist() == array[: len(found)].tolist(), name
+    assert len(np.load(part.folder / "tokens.npy")) == part.offsets[-1]
+    if mode == "pack":
+        assert np.load(part.folder / "docs.npy")[-1] == part.offsets[-1]
 
 
 @pytest.mark.parametrize(
