@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mistudio_ext.errors import InvalidInputError, OutOfMemoryError
+from mistudio_ext.jobs.folder import JobFolder
 from mistudio_ext.jobs.kinds import Needs
 from mistudio_ext.leases import Device, LeaseFolder, Need, Ticket, Turn
 from mistudio_ext.leases.memory import memory_of
@@ -25,11 +26,16 @@ class Admission:
         Where tickets are.
     manager
         Name of the manager.
+    folder
+        Tells a job's folder, which keeps the job's place for the manager after this one.
     """
 
-    def __init__(self, leases: LeaseFolder, manager: str) -> None:
+    def __init__(
+        self, leases: LeaseFolder, manager: str, folder: Callable[[str], JobFolder]
+    ) -> None:
         self._leases = leases
         self._manager = manager
+        self._folder = folder
         self._tickets: dict[str, Ticket] = {}
 
     def need(self, needs: Needs) -> Need:
@@ -59,15 +65,19 @@ class Admission:
         tickets = sorted(self._tickets.values(), key=lambda ticket: ticket.number)
         for surplus in tickets[len(wanting) :]:
             surplus.give_up()
+        for job_id in self._tickets.keys() - {job_id for job_id, _ in wanting}:
+            self._folder(job_id).keep_place(None)
         self._tickets = {}
         for place, (job_id, need) in enumerate(wanting):
+            folder = self._folder(job_id)
             if place < len(tickets):
                 ticket = tickets[place]
                 devices = tuple(device.id for device in need.devices)
                 if (ticket.entry.job, ticket.entry.devices) != (job_id, devices):
                     ticket.change(job=job_id, devices=devices, memory=need.memory)
             else:
-                ticket = self._leases.enter(need, job_id, self._manager)
+                ticket = self._leases.enter(need, job_id, self._manager, folder.place)
+            folder.keep_place(ticket.number)
             self._tickets[job_id] = ticket
 
     def ask(self, job_id: str) -> Ticket | Turn:
@@ -76,6 +86,7 @@ class Admission:
         turn = None if ticket.entry.device is not None else self._leases.advance(ticket)
         if turn is not None and turn.device is None:
             return turn
+        self._folder(job_id).keep_place(None)
         return self._tickets.pop(job_id)
 
     def waiting(self) -> bool:
@@ -109,8 +120,10 @@ class Admission:
         return chosen
 
     def close(self) -> None:
-        """Leave the line."""
-        self.arrange(())
+        """Leave the line; the places of the jobs that wait are kept for the next manager."""
+        for ticket in self._tickets.values():
+            ticket.give_up()
+        self._tickets = {}
 
 
 def reason(turn: Turn, need: Need) -> str:

@@ -72,7 +72,15 @@ class Endings:
     def queue_again(self, job: JobRecord) -> None:
         """Put a job back into the queue, behind those that wait; what it has done is kept."""
         board = self._board
-        board.kinds[job.kind].restart(job)
+        try:
+            board.kinds[job.kind].restart(job)
+        except MiStudioError as error:
+            self.end(job, "failed", error.to_dict())
+            return
+        except Exception:  # noqa: BLE001 - the last resort, logged
+            _log.exception("%s could not be queued again.", job.id)
+            self.end(job, "failed", internal())
+            return
         queued = board.catalog.jobs.update(
             job.id, state="queued", queued_at=now(), phase=None, message="", device=None, eta_s=None
         )

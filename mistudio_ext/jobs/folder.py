@@ -37,6 +37,20 @@ class JobFolder:
         """Standard output and error of the worker."""
         return self.path / "log.txt"
 
+    @property
+    def place(self) -> int | None:
+        """The job's place in the line for devices, for a manager that takes the job over."""
+        kept = read_json(self.path / "place.json")
+        return None if kept is None else int(kept["number"])
+
+    def keep_place(self, number: int | None) -> None:
+        """Note the job's place in the line; None when it has left it."""
+        if number is None:
+            (self.path / "place.json").unlink(missing_ok=True)
+        elif number != self.place:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_json(self.path / "place.json", {"number": number})
+
     def clear(self) -> None:
         """Make the folder ready for a new attempt; only the log goes on."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)

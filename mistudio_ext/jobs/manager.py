@@ -87,7 +87,7 @@ class JobManager:
         self.closed = False
         self._retention_days = retention_days
         self._leases = leases or own_leases(root, find_devices((), os.environ))
-        self._admission = Admission(self._leases, self._owners.me)
+        self._admission = Admission(self._leases, self._owners.me, self._board.folder)
         pool = WarmPool(warm_idle_s)
         endings = Endings(self._board, pool)
         starter = Starter(

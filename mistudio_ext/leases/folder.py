@@ -49,17 +49,28 @@ class LeaseFolder:
         self._per_user = per_user
         self._memory = memory
 
-    def enter(self, need: Need, job: str, manager: str = "") -> Ticket:
-        """Take a ticket at the end of the line.
+    def enter(self, need: Need, job: str, manager: str = "", number: int | None = None) -> Ticket:
+        """Take a ticket at the end of the line, or at the place that the job had before.
 
         Its device is set if one was free and nobody came before; else call
         :meth:`advance` now and then.
+
+        Parameters
+        ----------
+        need
+            What the job needs.
+        job, manager
+            Who it is for.
+        number
+            The place of an earlier ticket for this job, whose process is gone.
         """
         with self._locked():
             entries = self._living()
-            last = max((entry.number for entry in entries), default=0)
+            taken_numbers = {entry.number for entry in entries}
+            if number is None or number in taken_numbers:
+                number = max(time.time_ns(), max(taken_numbers, default=0) + 1)
             entry = Entry(
-                number=max(time.time_ns(), last + 1),
+                number=number,
                 user=user_name(),
                 uid=os.geteuid(),
                 manager=manager,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mistudio_ext.catalog import Catalog, JobRecord
+from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import EventBus, JobKind, JobManager, Needs
 from mistudio_ext.leases import Device, LeaseFolder
 
@@ -75,7 +76,7 @@ def open_desk(
         prepare=lambda job: {**job.params, "kind": "odd"},
         finish=lambda job, result: desk.finished.append((job.id, result)),
         fail=lambda job, state, error: desk.failed.append((job.id, state, error)),
-        restart=lambda job: None,
+        restart=_restart,
         limit=2,
     )
     manager.register(odd)
@@ -91,13 +92,20 @@ def open_desk(
     return desk
 
 
+def _restart(job: JobRecord) -> None:
+    if job.params.get("restart") == "fails":
+        raise ConflictError("What it made is gone.", code="gone")
+
+
 @pytest.fixture
 def new_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Open managers over one data folder; all are closed at the end."""
+    """Open managers over one data folder (or their own ``root``); all are closed at the end."""
     opened: list[Desk] = []
 
     def new(**options: Any) -> Desk:
-        opened.append(open_desk(tmp_path, **options))
+        root = options.pop("root", tmp_path)
+        root.mkdir(exist_ok=True)
+        opened.append(open_desk(root, **options))
         return opened[-1]
 
     yield new

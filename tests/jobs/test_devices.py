@@ -88,6 +88,49 @@ def test_a_long_job_yields_and_goes_on(new_desk: NewDesk, tmp_path: Path) -> Non
     assert desk.failed == []
 
 
+def test_a_job_that_cannot_be_queued_again_fails(new_desk: NewDesk, tmp_path: Path) -> None:
+    """What yields and cannot go on ends with the reason, and does not hold the others up."""
+    leases = tmp_path / "node"
+    leases.mkdir()
+    desk = new_desk(lease_dir=leases, max_hold_s=0.2)
+    other = new_desk(lease_dir=leases, root=tmp_path / "other")
+    journal = tmp_path / "journal"
+    end = str(tmp_path / "end")
+    long = desk.submit("until", kind="leased", journal=str(journal), end=end, restart="fails")
+    wait_for_file(journal)
+    assert other.result(other.submit("who", kind="leased").id)["device"] == "cpu"
+    error = desk.until(long.id, "failed").error
+    assert error is not None
+    assert (error["code"], error["message"]) == ("gone", "What it made is gone.")
+
+
+def test_a_restarted_server_keeps_its_place_in_the_line(new_desk: NewDesk, tmp_path: Path) -> None:
+    """Who waited longest is next, even if his server was restarted meanwhile."""
+    leases = tmp_path / "node"
+    leases.mkdir()
+    other = new_desk(lease_dir=leases, root=tmp_path / "other")
+    end = tmp_path / "end"
+    holder = other.submit("until", kind="leased", journal=str(tmp_path / "j"), end=str(end))
+    other.until(holder.id, "running")
+    desk = new_desk(lease_dir=leases)
+    first = desk.submit("who", kind="leased")
+    while not desk.manager.get(first.id).message:
+        desk.manager.wait(first.id, 0.1)
+    second = other.submit("who", kind="leased")
+    while not other.manager.get(second.id).message:
+        other.manager.wait(second.id, 0.1)
+    desk.manager.close()
+    assert [lease["job"] for lease in other.manager.leases()] == [holder.id, second.id]
+    again = new_desk(lease_dir=leases)
+    while len(line := [lease["job"] for lease in other.manager.leases()]) < 3:
+        again.manager.wait(first.id, 0.1)
+    assert line == [holder.id, first.id, second.id]
+    end.touch()
+    again.result(first.id)
+    other.result(second.id)
+    assert not list(tmp_path.glob("jobs/*/place.json"))
+
+
 def test_a_job_that_fits_on_no_device(new_desk: NewDesk) -> None:
     """What can never run is told so at once."""
     desk = new_desk()
