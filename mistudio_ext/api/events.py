@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import ws_authenticated
@@ -58,10 +57,7 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         self._monitor: MonitorService = studio.monitor
         text = self.get_query_argument("since", "")
         since = int(text) if text.isdigit() else None
-        hello = {"version": __version__, "epoch": self._bus.epoch}
-        await self._send(
-            {"type": "hello", "seq": self._bus.seq, "topic": "server", "payload": hello}
-        )
+        await self._send(self._bus.hello(__version__).text)
         if self._is_gone():
             return
         self._bus.subscribe(self._receive, since)
@@ -99,13 +95,13 @@ class EventsHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             self._something.clear()
             while self._waiting:
                 topic = next(iter(self._waiting))
-                if not await self._send(self._waiting.pop(topic).to_dict()):
+                if not await self._send(self._waiting.pop(topic).text):
                     return
 
-    async def _send(self, message: dict[str, Any]) -> bool:
+    async def _send(self, message: str) -> bool:
         """Send a message; wait while the reader is slow; tell whether it is still there."""
         try:
-            await self.write_message(json.dumps(message))
+            await self.write_message(message)
         except (WebSocketClosedError, StreamClosedError):
             return False
         return True

@@ -55,6 +55,8 @@ class StudioHost:
         """Return the studio once it is open."""
         self.open()
         assert self._opening is not None
+        if self._opening.done():
+            return self._opening.result()  # At once: a future of the loop would cost it a turn.
         return await asyncio.wrap_future(self._opening)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 #: Messages kept for clients that were away.
@@ -34,6 +36,11 @@ class Message:
     seq: int
     topic: str
     payload: dict[str, Any]
+
+    @cached_property
+    def text(self) -> str:
+        """The message as JSON; encoded once, however many read it."""
+        return json.dumps(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as it goes over the websocket."""
@@ -70,6 +77,11 @@ class EventBus:
         """Number of the last message."""
         return self._seq
 
+    def hello(self, version: str) -> Message:
+        """Return what a new reader is told first: where the numbers are, and of which start."""
+        payload = {"version": version, "epoch": self.epoch}
+        return Message("hello", self._seq, "server", payload)
+
     def publish(self, kind: str, topic: str, payload: dict[str, Any], *, keep: bool = True) -> None:
         """Give a message its number and hand it out; kept, unless it is of this moment only."""
         with self._lock:
@@ -78,6 +90,8 @@ class EventBus:
             if keep:
                 self._keep(message)
             subscribers = list(self._subscribers)
+            if subscribers:
+                _ = message.text  # In this thread, not on the event loop of those who send it.
             for subscriber in subscribers:
                 subscriber(message)
 
