@@ -3,14 +3,21 @@
 ``python benchmarks/tokenization.py [--rows N]``: byte-level BPE trained on the bundled
 stories, N rows of them (repeated, with their number), contexts of 512 tokens. CPU seconds of
 the whole process, the tokenizer's loading left out of both; ids are compared.
+
+``--growth``: the peak memory of importing and of tokenising at 100,000 and 1,000,000 rows, each
+job in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
+import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,12 +88,99 @@ def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return spent() - before, result
 
 
+#: Rows of the two runs whose memory is compared, and characters of each.
+GROWTH, GROWTH_CHARS = (100_000, 1_000_000), 170
+
+
+class PeakMemory:
+    """The most memory that this process has beyond pages of files, which the kernel may drop."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.02):
+            status = Path("/proc/self/status").read_text()
+            self.peak = max(self.peak, int(status.split("RssAnon:")[1].split()[0]) << 10)
+
+
+def measure(kind: str, spec: dict[str, Any]) -> None:
+    """Run a job in this process and print its peak memory as JSON."""
+    from mistudio_ext.workers import import_dataset, tokenize
+    from mistudio_ext.workers.quick_encoder import QuickEncoder
+
+    if kind == "tokenizers":
+        QuickEncoder.open = lambda *_: None  # type: ignore[assignment,method-assign]
+    with PeakMemory() as memory:
+        (import_dataset if kind == "import" else tokenize).run(spec, Silent())
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    print(json.dumps({"anonymous": memory.peak, "whole": whole}))
+
+
+def measured(kind: str, spec: dict[str, Any]) -> str:
+    """Return ``anonymous / whole`` peak memory of a job in a process of its own, in MB."""
+    command = [sys.executable, __file__, "--measure", kind, json.dumps(spec)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout)
+    return f"{found['anonymous'] / 1e6:.0f} / {found['whole'] / 1e6:.0f}"
+
+
+def growth() -> None:
+    """Print the peak memory of each job for few and for many rows."""
+    table: dict[str, list[str]] = {}
+    for n_rows in GROWTH:
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name)
+            stories = texts(3_000)
+            make_tokenizer(root / "tokenizer", stories)
+            with (root / "rows.jsonl").open("w") as file:
+                for i in range(n_rows):
+                    text = f"{i}. {stories[i % len(stories)]}"[:GROWTH_CHARS]
+                    file.write(json.dumps({"text": text}) + "\n")
+            common = {"data_dir": name, "disk_reserve_bytes": 0}
+            dataset = {"id": "rows", "name": "rows", "path": str(root / "datasets/rows")}
+            source = {"source": "path", "source_path": str(root / "rows.jsonl")}
+            spec: dict[str, Any] = {**common, "dataset": {**dataset, **source}}
+            table.setdefault("import", []).append(measured("import", spec))
+            spec["dataset"] = {**dataset, "split": "train", "text_column": "text"}
+            spec["model"] = {"path": str(root / "tokenizer")}
+            for kind in ("gigatoken", "tokenizers"):
+                settings = {"context": CONTEXT}
+                spec["tokenization"] = {"id": "t", "path": str(root / kind), "settings": settings}
+                table.setdefault(f"tokenise, {kind}", []).append(measured(kind, spec))
+    few, many = GROWTH
+    print(f"| peak MB, own / with pages of files | {few:,} rows | {many:,} rows |\n|---|---:|---:|")
+    for what, peaks in table.items():
+        print(f"| {what} | {' | '.join(peaks)} |")
+
+
 def main() -> None:
-    """Run both and print a table."""
+    """Run what is asked for and print a table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=100_000)
-    n_rows = options.parse_args().rows
+    options.add_argument("--growth", action="store_true")
+    options.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    asked = options.parse_args()
+    if asked.measure:
+        measure(asked.measure[0], json.loads(asked.measure[1]))
+    elif asked.growth:
+        growth()
+    else:
+        compare(asked.rows)
 
+
+def compare(n_rows: int) -> None:
+    """Run all ways of tokenising and print a table."""
     from datasets import Dataset, DatasetDict, disable_progress_bars
     from transformers import AutoTokenizer
 

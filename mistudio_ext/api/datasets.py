@@ -73,6 +73,7 @@ class SamplesHandler(StudioHandler):
                 max_tokens=self.integer("max_tokens"),
                 tokenization=self.text("tokenization"),
                 columns=names,
+                count=self.text("count") or "exact",
             )
         )
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mistudio_ext.store.marks import Tokenize
 
 
+#: How the matches of a page are counted.
+COUNTS = ("exact", "quick")
+
+
 class DatasetViews:
     """Reads datasets for the panels."""
 
@@ -48,6 +52,7 @@ class DatasetViews:
         max_tokens: int | None = None,
         tokenization: str | None = None,
         columns: Sequence[str] = (),
+        count: str = "exact",
     ) -> Json:
         """Return a page of rows as the panel shows them.
 
@@ -58,9 +63,18 @@ class DatasetViews:
         tokens, token_ids
             Tokens to look for, as a text that the tokenization's tokenizer cuts, or as
             ids; they need ``tokenization``.
+        count
+            ``exact``, or ``quick``: the page does not wait for its matches to be counted.
         """
         from mistudio_ext.store.samples import page
 
+        if count not in COUNTS:
+            raise InvalidInputError(
+                f"Matches cannot be counted '{count}'.",
+                code="bad_count",
+                field="count",
+                hint=f"Choose one of {', '.join(COUNTS)}.",
+            )
         record = self.ready(dataset_id)
         column, folder, tokenize = record.text_column, None, None
         wanted = tokens is not None or token_ids is not None
@@ -95,6 +109,7 @@ class DatasetViews:
             columns=columns,
             token_ids=token_ids,
             tokenize=tokenize,
+            quick=count == "quick",
         )
 
     def _tokenize(self, record: TokenizationRecord) -> Tokenize | None:

@@ -7,8 +7,11 @@ searched without it.
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +42,12 @@ _FREQUENT = 10_000
 
 #: Rarest words that are kept for the statistics.
 _RARE = 100
+
+#: Rows that are looked through between two looks at the clock.
+_PART_ROWS = 1 << 14
+
+#: Parts and counts that are kept, because each further page needs them again.
+_KEPT_PARTS, _KEPT_COUNTS = 512, 256
 
 _COUNT_WORDS = f"""
 CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, docs, 'row');
@@ -95,12 +104,44 @@ class Index:
                     return found
         return None
 
-    def count(self, query: Node) -> int:
-        """Return how many rows match."""
+    def count(self, query: Node, deadline: float = math.inf) -> tuple[int, bool]:
+        """Return how many rows match, and whether that is all of them.
+
+        Parameters
+        ----------
+        deadline
+            When to be content with the rows that were counted by then, in seconds of
+            :func:`time.monotonic`. A count that was finished once is kept.
+        """
         known = self._known_count(query)
         if known is not None:
-            return known
-        return _count(self._path, self.n_rows, self._path.stat().st_mtime_ns, query.to_fts())
+            return known, True
+        key = (*self._identity(), query.to_fts())
+        with _lock:
+            kept = _counts.get(key)
+        if kept is not None:
+            return kept, True
+        found, exact = self._count(query, deadline)
+        if exact:
+            with _lock:
+                _counts[key] = found
+                while len(_counts) > _KEPT_COUNTS:
+                    del _counts[next(iter(_counts))]
+        return found, exact
+
+    def _count(self, query: Node, deadline: float) -> tuple[int, bool]:
+        sql = "SELECT count(*) FROM docs WHERE docs MATCH ?"
+        if deadline == math.inf:
+            return int(self._ask(sql, query)[0][0]), True
+        found = 0
+        with closing(_connect(self._path)) as db:
+            for first in range(0, self.n_rows, _PART_ROWS):
+                if time.monotonic() > deadline:
+                    return found, False
+                bounds = (first, first + _PART_ROWS)
+                part = db.execute(f"{sql} AND rowid >= ? AND rowid < ?", (query.to_fts(), *bounds))
+                found += int(part.fetchone()[0])
+        return found, True
 
     def _known_count(self, query: Node) -> int | None:
         """Return the rows of a frequent word, which were counted when the index was made."""
@@ -124,10 +165,14 @@ class Index:
         )
         return [row[0] for row in rows]
 
+    def parts(self, query: Node) -> Iterator[Indices]:
+        """Yield the rows that match, in the order of the split, a part of it at a time."""
+        for first in range(0, self.n_rows, _PART_ROWS):
+            yield _part(*self._identity(), query.to_fts(), first).astype(np.int64)
+
     def all(self, query: Node) -> Indices:
         """Return all rows that match, in the order of the split."""
-        rows = self._ask("SELECT rowid FROM docs WHERE docs MATCH ? ORDER BY rowid", query)
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return np.concatenate([np.zeros(0, np.int64), *self.parts(query)])
 
     def words(self, limit: int) -> dict[str, Any] | None:
         """Return how many different words there are, the most frequent and the rarest.
@@ -150,6 +195,10 @@ class Index:
         top, rare = ([{"word": w, "count": n, "rows": r} for w, n, r in rows] for rows in listed)
         return {"unique_words": int(total), "top_words": top, "rare_words": rare}
 
+    def _identity(self) -> tuple[Path, int, int]:
+        """Return what is another for other rows; an index grows while it is being built."""
+        return self._path, self.n_rows, self._path.stat().st_mtime_ns
+
     def _ask(self, sql: str, query: Node, *values: int) -> list[Any]:
         with closing(_connect(self._path)) as db:
             return db.execute(sql, (query.to_fts(), *values)).fetchall()
@@ -159,12 +208,27 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)
 
 
-@lru_cache(maxsize=256)
-def _count(path: Path, n_rows: int, mtime_ns: int, fts: str) -> int:
-    """Count the rows that match; kept, because each further page needs it again."""
+_counts: dict[tuple[Path, int, int, str], int] = {}
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=_KEPT_PARTS)
+def _part(path: Path, n_rows: int, mtime_ns: int, fts: str, first: int) -> npt.NDArray[np.int32]:
+    """Return the rows of one part that match, as one text: three times faster than row by row."""
+    sql = (
+        "SELECT group_concat(rowid) FROM ("
+        "SELECT rowid FROM docs WHERE docs MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid)"
+    )
     with closing(_connect(path)) as db:
-        sql = "SELECT count(*) FROM docs WHERE docs MATCH ?"
-        return int(db.execute(sql, (fts,)).fetchone()[0])
+        (rows,) = db.execute(sql, (fts, first, min(first + _PART_ROWS, n_rows))).fetchone()
+    return np.fromstring(rows or "", np.int32, sep=",")
+
+
+def forget_counts() -> None:
+    """Forget what earlier pages have counted."""
+    with _lock:
+        _counts.clear()
+    _part.cache_clear()
 
 
 class IndexBuilder:

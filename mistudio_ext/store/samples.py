@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import numpy.typing as npt
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, on_forget, open_split, split_names
-from mistudio_ext.store.fulltext import Index
 from mistudio_ext.store.marks import Marks, Tokenize
-from mistudio_ext.store.query import Node, parse
+from mistudio_ext.store.matches import Filters, Matches, rows_with
+from mistudio_ext.store.measures import list_lengths
+from mistudio_ext.store.query import parse
 from mistudio_ext.store.tokens import Tokenization, open_tokenization
 
 #: Samples that one page may have.
 MAX_LIMIT = 1000
 
-#: Batches that are scanned in one go, because a pattern is compiled anew for each.
-_SCAN_BATCHES = 128
+#: Seconds after which a quick page no longer waits for its matches to be counted.
+QUICK_S = 0.02
 
 Indices = npt.NDArray[np.int64]
 
@@ -44,6 +46,7 @@ def page(
     columns: Sequence[str] = (),
     token_ids: Sequence[int] | None = None,
     tokenize: Tokenize | None = None,
+    quick: bool = False,
 ) -> dict[str, Any]:
     """Return one page of samples.
 
@@ -71,11 +74,14 @@ def page(
         Only samples in which this sequence of token ids stands, by ``tokenization``.
     tokenize
         Gives token ids and spans of a text, to mark the tokens that were looked for.
+    quick
+        Do not wait until all matches are counted: after :data:`QUICK_S` ``total`` is what
+        was counted by then, and ``total_exact`` is false.
 
     Returns
     -------
     dict
-        ``{"total", "offset", "samples": [{"index", "split", "text", "n_tokens",
+        ``{"total", "total_exact", "offset", "samples": [{"index", "split", "text", "n_tokens",
         "highlights", "token_spans"?, "turns"?, "columns"?}], "searched": {"token_ids",
         "complete", "indexed", "n_rows"}}``. ``highlights`` are ``[start, end]`` in
         Unicode code points of ``text``, ``token_spans`` in tokens of the row.
@@ -97,54 +103,45 @@ def page(
             field="min_tokens" if min_tokens is not None else "max_tokens",
             hint="Tokenise the dataset and choose that tokenization.",
         )
-    total, wanted, skip = 0, limit, offset
-    indexed = n_rows = 0
-    samples: list[dict[str, Any]] = []
     column = cols.IDS_NAME if text_column is None else text_column
     query = parse(q) if q and q.strip() else None
     marks = Marks(query, token_ids, tokenize)
-    within = None if token_ids is None else _rows_with(tokenization, token_ids)
+    filters = Filters(
+        query,
+        min_tokens,
+        max_tokens,
+        None if token_ids is None else rows_with(tokenization, token_ids),
+    )
+    deadline = time.monotonic() + QUICK_S if quick else math.inf
+    total, exact, wanted, skip = 0, True, limit, offset
+    indexed = n_rows = 0
+    samples: list[dict[str, Any]] = []
     for name in names:
         opened = open_split(dataset, name)
         opened.require(column)
-        bounds = (min_tokens, max_tokens)
-        found = _Found(opened, column, query, lengths.of(name, opened), bounds, within)
-        total += found.count
-        indexed += found.indexed
+        counts = lengths.of(name, opened)
+        matches = Matches(opened, column, filters, counts)
+        found = matches.page(skip, wanted, deadline)
+        total += found.total
+        exact &= found.exact
+        indexed += matches.indexed
         n_rows += opened.n_rows
-        if wanted and skip < found.count:
-            indices = found.page(skip, wanted)
-            samples += _samples(opened, name, indices, column, columns, lengths, marks)
-            wanted -= len(indices)
-        skip = max(0, skip - found.count)
+        samples += _samples(opened, name, found.rows, column, columns, counts, marks)
+        wanted -= len(found.rows)
+        skip = max(0, skip - found.total) if wanted else 0
     searched = {
         "token_ids": None if token_ids is None else list(token_ids),
         "complete": indexed == n_rows or query is None,
         "indexed": indexed,
         "n_rows": n_rows,
     }
-    return {"total": total, "offset": offset, "samples": samples, "searched": searched}
-
-
-def _rows_with(tokenization: Path | None, token_ids: Sequence[int]) -> Indices:
-    """Return the dataset rows in which a sequence of token ids stands."""
-    if tokenization is None:
-        raise InvalidInputError(
-            "Tokens are looked for in a tokenization.",
-            code="not_tokenized",
-            field="tokenization",
-            hint="Tokenise the dataset and choose that tokenization.",
-        )
-    opened = open_tokenization(tokenization)
-    return _token_rows(tokenization, opened.created_ns, tuple(token_ids))
-
-
-@lru_cache(maxsize=32)
-def _token_rows(folder: Path, created_ns: int, token_ids: tuple[int, ...]) -> Indices:
-    """Look a sequence up; kept, because each further page needs it again."""
-    opened = open_tokenization(folder)
-    assert opened.created_ns == created_ns
-    return opened.rows_of(opened.find(token_ids))
+    return {
+        "total": total,
+        "total_exact": exact,
+        "offset": offset,
+        "samples": samples,
+        "searched": searched,
+    }
 
 
 class _Lengths:
@@ -166,97 +163,8 @@ class _Lengths:
 
 @lru_cache(maxsize=8)
 def _id_lengths(opened: Split) -> Indices:
-    import pyarrow.compute as pc
-
-    lengths = (
-        pc.list_value_length(batch.column(0)).to_pylist()
-        for _, batch in opened.iter_batches([cols.IDS_NAME])
-    )
-    return np.fromiter((n or 0 for part in lengths for n in part), np.int64, opened.n_rows)
-
-
-class _Found:
-    """The rows of a split that pass the filters, fetched no further than needed."""
-
-    def __init__(
-        self,
-        opened: Split,
-        column: str,
-        query: Node | None,
-        lengths: Indices | None,
-        bounds: tuple[int | None, int | None],
-        within: Indices | None,
-    ) -> None:
-        self._rows: Indices | None = None
-        self._index: Index | None = None
-        self._query = query
-        bounded = bounds != (None, None)
-        index = None if query is None else Index.open(opened.folder, column)
-        #: Rows that the full-text index has.
-        self.indexed = 0 if index is None else index.n_rows
-        if query is None and not bounded and within is None:
-            self.count = opened.n_rows
-        elif query and index and index.n_rows == opened.n_rows and not bounded and within is None:
-            self._index = index
-            self.count = index.count(query)
-        else:
-            self._rows = None if query is None else _matching(opened, column, query, index)
-            if within is not None:
-                rows = self._rows
-                self._rows = within if rows is None else np.intersect1d(rows, within, True)
-            if bounded:
-                self._rows = _bounded(self._rows, opened.n_rows, lengths, *bounds)
-            self.count = opened.n_rows if self._rows is None else len(self._rows)
-
-    def page(self, offset: int, limit: int) -> list[int]:
-        """Return some of the rows, in order."""
-        if self._index is not None and self._query is not None:
-            return self._index.page(self._query, offset, limit)
-        if self._rows is not None:
-            return [int(row) for row in self._rows[offset : offset + limit]]
-        return list(range(offset, min(offset + limit, self.count)))
-
-
-def _bounded(
-    rows: Indices | None,
-    n_rows: int,
-    lengths: Indices | None,
-    min_tokens: int | None,
-    max_tokens: int | None,
-) -> Indices:
-    if lengths is None:
-        return _NONE
-    passing = np.ones(n_rows, bool)
-    if min_tokens is not None:
-        passing &= lengths >= min_tokens
-    if max_tokens is not None:
-        passing &= lengths <= max_tokens
-    return np.flatnonzero(passing) if rows is None else rows[passing[rows]]
-
-
-def _matching(opened: Split, column: str, query: Node, index: Index | None) -> Indices:
-    """Return the rows that match: from the index as far as it goes, then by reading them."""
-    indexed = 0 if index is None else index.n_rows
-    scanned = _scan(opened, column, query, indexed)
-    return scanned if index is None else np.concatenate([index.all(query), scanned])
-
-
-@lru_cache(maxsize=32)
-def _scan(opened: Split, column: str, query: Node, start: int) -> Indices:
-    import pyarrow as pa
-
-    found: list[Indices] = []
-    batches = opened.iter_batches([column], start)
-    if cols.kind(opened.schema.field(column).type) == "text":
-        while group := list(islice(batches, _SCAN_BATCHES)):
-            texts = pa.chunked_array([batch.column(0) for _, batch in group])
-            found.append(np.flatnonzero(query.mask(texts)) + group[0][0])
-    else:
-        for first, batch in batches:
-            values = enumerate(batch.column(0).to_pylist(), first)
-            matches = [i for i, value in values if query.found_in(cols.as_text(value))]
-            found.append(np.array(matches, np.int64))
-    return np.concatenate(found) if found else _NONE
+    batches = opened.iter_batches([cols.IDS_NAME])
+    return np.concatenate([_NONE, *(list_lengths(batch.column(0)) for _, batch in batches)])
 
 
 def _samples(
@@ -265,10 +173,9 @@ def _samples(
     indices: list[int],
     column: str,
     extra: Sequence[str],
-    lengths: _Lengths,
+    counts: Indices | None,
     marks: Marks,
 ) -> list[dict[str, Any]]:
-    counts = lengths.of(name, opened)
     samples: list[dict[str, Any]] = []
     wanted = [column, *(item for item in extra if item != column)]
     for index, row in zip(indices, opened.take(indices, wanted), strict=True):
@@ -288,4 +195,4 @@ def _samples(
     return samples
 
 
-on_forget += [_scan.cache_clear, _id_lengths.cache_clear, _token_rows.cache_clear]
+on_forget.append(_id_lengths.cache_clear)

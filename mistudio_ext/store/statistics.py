@@ -9,22 +9,28 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mistudio_ext.store import columns as cols
+from mistudio_ext.store import measures
 from mistudio_ext.store.arrow import Split, open_split, split_names
 from mistudio_ext.store.duplicates import read_split
 from mistudio_ext.store.fulltext import Index
 from mistudio_ext.store.replacing import write_json
 from mistudio_ext.store.tokens import Tokenization
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Ints = npt.NDArray[np.int64]
+
+_NONE: Ints = np.zeros(0, np.int64)
 
 SCHEMA_VERSION = 2
 
@@ -33,6 +39,10 @@ LISTED = 100
 
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 _BINS = 48
+
+#: Batches that are measured together.
+_BATCHES = 64
+
 _NAME = "statistics.json"
 
 
@@ -122,34 +132,49 @@ def _split_statistics(dataset: Path, name: str, column: str) -> dict[str, Any]:
 
 def _measure(split: Split, column: str) -> dict[str, Any]:
     """Count characters, words and duplicates of a column."""
-    import xxhash
-
-    ids = cols.kind(split.schema.field(column).type) == "ids"
-    characters, words, hashes = [], [], []
+    kind = cols.kind(split.schema.field(column).type)
+    parts: list[tuple[Ints | None, Ints, measures.Hashes]] = []
     batches = split.iter_batches([column])
-    while group := [batch.column(0) for _, batch in islice(batches, 64)]:
-        values = [value for part in group for value in part.to_pylist()]
-        if ids:
-            words.append(_ints(len(value or ()) for value in values))
-            texts = [str(value) for value in values]
-        else:
-            texts = [cols.as_text(value) for value in values]
-            characters.append(_ints(map(len, texts)))
-            words.append(_ints(len(text.split()) for text in texts))
-        digests = (xxhash.xxh3_64_intdigest(text.encode()) for text in texts)
-        hashes.append(np.fromiter(digests, np.uint64))
-    words_all = np.concatenate(words) if words else np.zeros(0, np.int64)
-    different = len(np.unique(np.concatenate(hashes))) if hashes else 0
+    while group := [batch.column(0) for _, batch in islice(batches, _BATCHES)]:
+        parts.append(_measure_cells(kind, group))
+    characters, words, hashes = zip(*parts, strict=True) if parts else ((), (), ())
+    counted = [part for part in characters if part is not None]
+    words_all = np.concatenate([_NONE, *words])
     return {
         "empty": int((words_all == 0).sum()),
-        "duplicates": split.n_rows - different,
-        "characters": distribution(np.concatenate(characters)) if characters else None,
+        "duplicates": split.n_rows - _different(hashes),
+        "characters": distribution(np.concatenate(counted)) if counted else None,
         "words": distribution(words_all),
     }
 
 
-def _ints(values: Iterable[int]) -> Ints:
-    return np.fromiter(values, np.int64)
+def _measure_cells(
+    kind: cols.Kind, group: list[pa.Array]
+) -> tuple[Ints | None, Ints, measures.Hashes]:
+    """Return characters (None for ids), words and hashes of some cells."""
+    import pyarrow as pa
+
+    if kind == "ids":
+        lists = pa.concat_arrays(group)
+        return None, measures.list_lengths(lists), measures.list_hashes(lists)
+    if kind == "text":
+        cells = pa.concat_arrays([part.cast(pa.large_string()) for part in group])
+    else:
+        shown = (cols.as_text(cell) for part in group for cell in part.to_pylist())
+        cells = pa.array(shown, pa.large_string())
+    return (
+        measures.character_counts(cells),
+        measures.word_counts(cells),
+        measures.text_hashes(cells),
+    )
+
+
+def _different(hashes: Sequence[measures.Hashes]) -> int:
+    """Return how many different hashes there are; sorting is quicker than ``np.unique``."""
+    if not hashes:
+        return 0
+    ordered = np.sort(np.concatenate(hashes))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 def tokenization_statistics(

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from mistudio_ext.errors import CancelledError, InvalidInputError
-from mistudio_ext.store import samples
+from mistudio_ext.store import fulltext, samples
 from mistudio_ext.store.fulltext import Index, IndexBuilder, building_path, index_path
 from mistudio_ext.store.query import highlights, parse
 from mistudio_ext.workers import index as worker
-from tests.store.test_samples import save
+from tests.store.test_samples import save, tokenization
 from tests.workers.recorder import Recorder
 
 TEXTS = [
@@ -101,8 +101,48 @@ def test_random_queries_give_the_same_with_and_without_an_index(tmp_path: Path) 
         query = parse(text)
         scanned = [i for i, hit in enumerate(query.mask(column)) if hit]
         assert found.all(query).tolist() == scanned, text
-        assert found.count(query) == len(scanned)
+        assert found.count(query) == (len(scanned), True)
         assert [i for i, value in enumerate(texts) if query.found_in(value)] == scanned
+
+
+def test_a_quick_page_does_not_wait_for_the_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no time at all every page has its rows, and says that there may be more."""
+    monkeypatch.setattr(fulltext, "_PART_ROWS", 16)
+    monkeypatch.setattr(samples, "QUICK_S", -1.0)
+    dataset = save(tmp_path / "ds", [{"text": f"a b {'c' * (i % 2)}"} for i in range(100)])
+    save(dataset, [{"text": "b a b"}] * 3, "test")
+    build(dataset)
+    folder = tokenization(tmp_path / "tok", [1 + i % 3 for i in range(100)], list(range(100)))
+
+    def ask(offset: int, limit: int, *, quick: bool = True, **more: Any) -> dict[str, Any]:
+        return samples.page(
+            dataset, more.pop("split", None), "text", offset, limit, q='"a b"', quick=quick, **more
+        )
+
+    def shown(found: dict[str, Any]) -> list[int]:
+        return [sample["index"] for sample in found["samples"]]
+
+    first = ask(0, 10)
+    assert shown(first) == list(range(10))
+    assert (first["total"], first["total_exact"]) == (10, False)
+    over = ask(98, 4)
+    assert [(s["split"], s["index"]) for s in over["samples"]] == [
+        *(("train", 98), ("train", 99)),
+        *(("test", 0), ("test", 1)),
+    ]
+    # The end of a split tells how many it has.
+    assert ask(95, 10, split="train")["total_exact"]
+    long = {"split": "train", "tokenization": folder, "min_tokens": 3}
+    filtered = ask(2, 3, **long)
+    assert shown(filtered) == [8, 11, 14]
+    assert not filtered["total_exact"]
+    assert filtered["total"] < (whole := ask(2, 3, quick=False, **long))["total"] == 33
+    assert shown(whole) == shown(filtered)
+    exact = ask(0, 0, quick=False)
+    assert (exact["total"], exact["total_exact"]) == (103, True)
+    assert ask(0, 10)["total_exact"], "a count is kept"
 
 
 def test_highlights_cover_the_words_that_were_wanted() -> None:
@@ -174,7 +214,7 @@ def test_frequent_words(dataset: Path) -> None:
     assert words["unique_words"] > 15
     assert {word["count"] for word in words["rare_words"]} == {1}
     # Counted when the index was made, whatever the case; the rest is counted when it is asked.
-    assert [found.count(parse(q)) for q in ("CAT", "nothing")] == [3, 0]
+    assert [found.count(parse(q))[0] for q in ("CAT", "nothing")] == [3, 0]
 
 
 def test_ids_have_no_text_to_index(dataset: Path) -> None:
