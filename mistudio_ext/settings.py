@@ -25,6 +25,7 @@ class Settings:
     disk_reserve_bytes: int = 2**30
     quota_bytes: int = 0
     allow_remote_code: bool = False
+    allow_pickle: bool = False
     allow_paths: tuple[Path, ...] = ()
     shared_model_dirs: tuple[Path, ...] = ()
     lease_dir: Path | None = None
@@ -70,6 +71,11 @@ class SettingsTraits(HasTraits):
     ).tag(config=True)
     allow_remote_code = Bool(
         False, help="Allow models whose repository brings Python code of its own."
+    ).tag(config=True)
+    allow_pickle = Bool(
+        False,
+        help="Allow weights that are pickles (pytorch_model.bin) where a model has no safetensors; "
+        "they are read with torch.load(weights_only=True).",
     ).tag(config=True)
     allow_paths = List(
         Unicode(),
@@ -127,6 +133,7 @@ class SettingsTraits(HasTraits):
             disk_reserve_bytes=self.disk_reserve_bytes,
             quota_bytes=self.quota_bytes,
             allow_remote_code=self.allow_remote_code,
+            allow_pickle=self.allow_pickle,
             allow_paths=tuple(_path(p) for p in self.allow_paths),
             shared_model_dirs=tuple(_path(p) for p in self.shared_model_dirs),
             lease_dir=_path(self.lease_dir) if self.lease_dir else None,

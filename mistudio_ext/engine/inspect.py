@@ -24,7 +24,12 @@ class Report(Protocol):
 
 
 def inspect_model(
-    path: Path, format: str, allow_remote_code: bool, report: Report | None = None
+    path: Path,
+    format: str,
+    allow_remote_code: bool,
+    report: Report | None = None,
+    *,
+    allow_pickle: bool = False,
 ) -> dict[str, Any]:
     """Load a model once, find its hook points, verify them, and describe it.
 
@@ -38,6 +43,8 @@ def inspect_model(
         Whether the model's own code may run.
     report
         Told about phases, if given.
+    allow_pickle
+        Whether pickled weights may be read; see :func:`load_model`.
 
     Returns
     -------
@@ -50,9 +57,8 @@ def inspect_model(
     if reason := families.unsupported(config):
         return _describe_only(config, meta_model(config, allow_remote_code), reason)
     say("loading model", f"Loading {Path(path).name}")
-    loaded = load_model(
-        path, format, "auto" if torch.cuda.is_available() else "cpu", allow_remote_code
-    )
+    device = "auto" if torch.cuda.is_available() else "cpu"
+    loaded = load_model(path, format, device, allow_remote_code, allow_pickle=allow_pickle)
     say("verifying", "Finding and checking the hook points")
     return describe_loaded(Path(path), loaded, allow_remote_code)
 

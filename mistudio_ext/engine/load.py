@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -144,6 +145,8 @@ def load_model(
     format: str = "fp32",
     device: str | torch.device | None = "cpu",
     allow_remote_code: bool = False,
+    *,
+    allow_pickle: bool = False,
 ) -> LoadedModel:
     """Load a model for inference.
 
@@ -158,6 +161,11 @@ def load_model(
         (bfloat16 on a GPU, float32 on a CPU).
     device
         Where to put it; see :func:`choose_device`.
+    allow_remote_code
+        Whether the model's own code may run.
+    allow_pickle
+        Whether ``pytorch_model*.bin`` may be read where there are no safetensors; torch
+        unpickles nothing but tensors from it (``weights_only``).
 
     Raises
     ------
@@ -169,14 +177,17 @@ def load_model(
     path = Path(path)
     config = read_config(path, allow_remote_code)
     target = device if isinstance(device, torch.device) else choose_device(device)
-    _check_safetensors(path)
+    safe = _has_safetensors(path)
+    if not safe and not allow_pickle:
+        raise _unsafe()
     options, dtype, warnings = _options(format, target, config)
     try:
         model, info = class_for(config).from_pretrained(
             path,
             config=config,
             local_files_only=True,
-            use_safetensors=True,
+            use_safetensors=safe,
+            weights_only=True,
             trust_remote_code=allow_remote_code,
             output_loading_info=True,
             **options,
@@ -185,6 +196,13 @@ def load_model(
         raise OutOfMemoryError(
             f"The model does not fit into the memory of {target}.",
             hint="Choose a smaller format (bf16, q8, q4) or another device.",
+        ) from error
+    except UnpicklingError as error:
+        raise InvalidInputError(
+            "The pickled weights are damaged, or hold more than tensors: they are not read.",
+            code="unsafe_weights",
+            field="path",
+            hint="Choose a version with safetensors.",
         ) from error
     except (OSError, ValueError, ImportError) as error:
         raise InvalidInputError(
@@ -271,18 +289,24 @@ def _known(model_type: Any) -> bool:
     return model_type in CONFIG_MAPPING
 
 
-def _check_safetensors(path: Path) -> None:
+def _has_safetensors(path: Path) -> bool:
+    """Tell whether the weights are safetensors; raise if there are none of any kind."""
     if any(path.glob("*.safetensors")):
-        return
-    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
+        return True
+    if not any(path.glob("*.bin")) and not any(path.glob("*.pt")) and not any(path.glob("*.pth")):
         raise InvalidInputError(
-            "The weights are pickled (.bin); such a file can run code when it is opened.",
-            code="unsafe_weights",
-            field="path",
-            hint="Choose a revision with safetensors, or save it again with save_pretrained.",
+            f"{path} holds no weights (*.safetensors).", code="not_a_model", field="path"
         )
-    raise InvalidInputError(
-        f"{path} holds no weights (*.safetensors).", code="not_a_model", field="path"
+    return False
+
+
+def _unsafe() -> InvalidInputError:
+    return InvalidInputError(
+        "The weights are pickled (.bin); such a file can run code when it is opened.",
+        code="unsafe_weights",
+        field="path",
+        hint="Choose a revision with safetensors, save it again with save_pretrained, or ask the "
+        "administrator to set allow_pickle.",
     )
 
 

@@ -28,6 +28,7 @@ class Request:
     model_path: Path
     format: str
     allow_remote_code: bool
+    allow_pickle: bool
     disk_reserve_bytes: int
     threads: int | None
     fallback: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Request:
             model_path=Path(model["path"]),
             format=str(model.get("format") or "fp32"),
             allow_remote_code=bool(raw.get("allow_remote_code", False)),
+            allow_pickle=bool(raw.get("allow_pickle", False)),
             disk_reserve_bytes=int(raw.get("disk_reserve_bytes") or 0),
             threads=raw.get("threads"),
             fallback=tuple(model.get("fallback") or ()),

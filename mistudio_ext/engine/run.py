@@ -185,7 +185,13 @@ class _Extraction:
 
         def attempt(name: str) -> LoadedModel:
             device = choose_device(request.spec.device)
-            return load_model(request.model_path, name, device, request.allow_remote_code)
+            return load_model(
+                request.model_path,
+                name,
+                device,
+                request.allow_remote_code,
+                allow_pickle=request.allow_pickle,
+            )
 
         if not request.fallback:
             return attempt(request.format)

@@ -61,6 +61,7 @@ class Context:
             "data_dir": str(self.settings.data_dir),
             **limits.to_dict(),
             "allow_remote_code": False,
+            "allow_pickle": self.settings.allow_pickle,
             "threads": self.settings.engine_options.get("threads"),
             **parts,
         }

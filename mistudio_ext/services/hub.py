@@ -27,10 +27,11 @@ FILES = 1000
 
 _FIELDS = ("downloads", "likes", "gated", "private", "lastModified", "tags")
 _NEEDED = re.compile(
-    r"^(config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors(\.index\.json)?"
-    r"|tokenizer[^/]*|vocab\.\w+|merges\.txt|special_tokens_map\.json|added_tokens\.json"
+    r"^(config\.json|generation_config\.json|tokenizer[^/]*|vocab\.\w+|merges\.txt|special_tokens_map\.json|added_tokens\.json"
     r"|chat_template\.\w+|[^/]*\.model)$"
 )
+_SAFE = re.compile(r"^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$")
+_PICKLED = re.compile(r"^pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?$")
 
 
 class HubService:
@@ -86,7 +87,11 @@ class HubService:
             config = found if isinstance(found, dict) else config
         tensors = info.get("safetensors") or {}
         counts = {str(k): int(v) for k, v in (tensors.get("parameters") or {}).items()}
-        download = sum(f["bytes"] or 0 for f in files if _NEEDED.match(f["path"]))
+        safe = any(f["path"].endswith(".safetensors") for f in files)
+        weights = _SAFE if safe else _PICKLED
+        download = sum(
+            f["bytes"] or 0 for f in files if weights.match(f["path"]) or _NEEDED.match(f["path"])
+        )
         free = free_bytes(self._settings.data_dir)
         return {
             **_described(info, files),
@@ -97,7 +102,7 @@ class HubService:
             "download_bytes": download,
             "disk": {"free": free, "reserve": self._settings.disk_reserve_bytes},
             "remote_code": bool(config.get("auto_map")),
-            "unsafe": _unsafe(files),
+            "unsafe": _unsafe(files, self._settings.allow_pickle),
             **formats(
                 counts,
                 config,
@@ -213,10 +218,12 @@ def _files(info: Json) -> list[Json]:
     ]
 
 
-def _unsafe(files: list[Json]) -> str | None:
+def _unsafe(files: list[Json], allow_pickle: bool) -> str | None:
     """Return why a repository's weights will not be loaded, None if they will."""
     names = [file["path"] for file in files]
     if any(name.endswith(".safetensors") for name in names):
+        return None
+    if allow_pickle and any(_PICKLED.match(name) for name in names):
         return None
     if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names):
         return "The weights are pickles, which can run any code; only safetensors are loaded."

@@ -17,7 +17,7 @@ def models(context: Context) -> Json:
     dict
         ``{repositories: [{repo_id, revision, refs, size_bytes, registered, safe}]}``;
         ``registered`` is the id of the model in the catalog, ``safe`` tells
-        that its weights are safetensors.
+        that its weights may be loaded: safetensors, or pickles where they are allowed.
     """
     known = {record.path: record.id for record in context.catalog.models.list() if record.path}
     rows = []
@@ -29,6 +29,7 @@ def models(context: Context) -> Json:
             weights = [name for name in names if name.endswith((".safetensors", ".bin"))]
             if "config.json" not in names or not weights:
                 continue
+            pickles = context.settings.allow_pickle and any(n.endswith(".bin") for n in weights)
             rows.append(
                 {
                     "repo_id": repo.repo_id,
@@ -36,7 +37,7 @@ def models(context: Context) -> Json:
                     "refs": sorted(revision.refs),
                     "size_bytes": revision.size_on_disk,
                     "registered": known.get(str(revision.snapshot_path)),
-                    "safe": any(name.endswith(".safetensors") for name in weights),
+                    "safe": pickles or any(n.endswith(".safetensors") for n in weights),
                 }
             )
     return {"repositories": sorted(rows, key=lambda row: str(row["repo_id"]))}

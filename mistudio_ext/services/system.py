@@ -46,6 +46,7 @@ class SystemService:
                 "disk_reserve_bytes": settings.disk_reserve_bytes,
                 "quota_bytes": settings.quota_bytes,
                 "allow_remote_code": settings.allow_remote_code,
+                "allow_pickle": settings.allow_pickle,
             },
             "capabilities": {
                 "gpu": len(devices) > 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,11 @@ from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.hub import Repository, cached_snapshot
 from mistudio_ext.workers.model_folder import (
     INDEX,
+    PICKLE_INDEX,
     SINGLE,
-    UNSAFE_SUFFIXES,
     open_model,
     unsafe_weights,
+    weights_among,
 )
 from mistudio_ext.workers.text_encoder import TOKENIZER_FILES
 
@@ -30,6 +30,7 @@ def fetch_model(
     *,
     endpoint: str | None,
     with_code: bool,
+    allow_pickle: bool,
     limits: DiskLimits,
     report: Reporter,
 ) -> tuple[Path, str, bool]:
@@ -46,7 +47,7 @@ def fetch_model(
     try:
         repository = Repository(repo_id, "model", revision, endpoint=endpoint)
     except HubError:
-        ready = _whole_copy(repo_id, revision)
+        ready = _whole_copy(repo_id, revision, allow_pickle)
         if ready is None:
             raise
         report.warn("offline_copy", f"The Hub cannot be reached: the copy of {repo_id} is used.")
@@ -55,46 +56,40 @@ def fetch_model(
     names = list(_small_files(repository, with_code))
     if "config.json" not in names:
         raise _not_a_model(repo_id, "it has no config.json")
-    weights = _weights(repository, report)
+    weights = _weights(repository, report, allow_pickle)
     fetched = any(not (repository.snapshot / name).exists() for name in weights)
     path = repository.fetch([*names, *weights], guard=guard, report=report)
     return path, repository.commit, fetched
 
 
-def _whole_copy(repo_id: str, revision: str | None) -> Path | None:
+def _whole_copy(repo_id: str, revision: str | None, allow_pickle: bool) -> Path | None:
     """Return the cached folder of a model if nothing of it is missing."""
     folder = cached_snapshot(repo_id, "model", revision)
     if folder is None:
         return None
     try:
-        return open_model(folder).path
+        return open_model(folder, allow_pickle=allow_pickle).path
     except InvalidInputError:
         return None
 
 
 def _small_files(repository: Repository, with_code: bool) -> Iterable[str]:
     wanted = {"config.json", "generation_config.json", INDEX, *TOKENIZER_FILES}
+    if INDEX not in repository.files and SINGLE not in repository.files:
+        wanted.add(PICKLE_INDEX)
     for name in repository.files:
         if name in wanted or (with_code and "/" not in name and name.endswith(".py")):
             yield name
 
 
-def _weights(repository: Repository, report: Reporter) -> list[str]:
-    if INDEX in repository.files:
-        index = repository.fetch([INDEX], report=report) / INDEX
-        try:
-            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise _not_a_model(repository.repo_id, f"{INDEX} cannot be read") from error
-        missing = [name for name in names if name not in repository.files]
-        if missing:
-            raise _not_a_model(repository.repo_id, f"{missing[0]} of its weights is missing")
-        return names
-    if SINGLE in repository.files:
-        return [SINGLE]
-    if any(Path(name).suffix in UNSAFE_SUFFIXES for name in repository.files if "/" not in name):
-        raise unsafe_weights(repository.repo_id, "repo_id")
-    raise _not_a_model(repository.repo_id, "it has no safetensors weights")
+def _weights(repository: Repository, report: Reporter, allow_pickle: bool) -> list[str]:
+    return weights_among(
+        repository.files,
+        lambda name: (repository.fetch([name], report=report) / name).read_text("utf-8"),
+        lambda why: _not_a_model(repository.repo_id, why),
+        lambda: unsafe_weights(repository.repo_id, "repo_id"),
+        allow_pickle=allow_pickle,
+    )
 
 
 def _not_a_model(repo_id: str, why: str) -> InvalidInputError:

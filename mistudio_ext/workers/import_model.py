@@ -20,7 +20,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     Parameters
     ----------
     spec
-        ``{"data_dir", "disk_reserve_bytes", "allow_remote_code", "model":
+        ``{"data_dir", "disk_reserve_bytes", "allow_remote_code", "allow_pickle", "model":
         {"id", "name", "source", "source_path", "repo_id", "revision",
         "format", "path", "endpoint"}}``.
     report
@@ -37,6 +37,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """
     model = spec["model"]
     allow_remote_code = bool(spec.get("allow_remote_code"))
+    allow_pickle = bool(spec.get("allow_pickle"))
     revision, fetched = None, False
     if model["source"] == "hub":
         from mistudio_ext.workers.hub_models import fetch_model
@@ -46,6 +47,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             model.get("revision"),
             endpoint=model.get("endpoint"),
             with_code=allow_remote_code,
+            allow_pickle=allow_pickle,
             limits=DiskLimits.of(spec),
             report=report,
         )
@@ -54,7 +56,13 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     else:
         raise InvalidInputError("No folder was given.", code="no_path", field="path")
     report.phase("checking", f"Checking the files of {model.get('name') or path.name}")
-    folder = open_model(path)
+    folder = open_model(path, allow_pickle=allow_pickle)
+    if folder.pickled:
+        report.warn(
+            "pickled_weights",
+            "The weights are pickles, which the administrator allows; a version with safetensors "
+            "is safer and loads faster.",
+        )
     if not folder.tokenizer:
         report.warn(
             "no_tokenizer",
@@ -65,7 +73,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
     from mistudio_ext.engine.inspect import inspect_model
 
-    architecture = inspect_model(path, model["format"], allow_remote_code, report)
+    architecture = inspect_model(
+        path, model["format"], allow_remote_code, report, allow_pickle=allow_pickle
+    )
     return {
         "tokenizer": _keep_tokenizer(folder, model.get("path"), allow_remote_code, report),
         "path": str(path),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from mistudio_ext.workers.text_encoder import TOKENIZER_CORES, TOKENIZER_FILES
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+PICKLE = "pytorch_model.bin"
 
-#: Weights that can hide code and are never loaded.
+#: Weights that can hide code; of these only ``pytorch_model*.bin`` is ever read, where allowed.
 UNSAFE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
@@ -30,7 +32,7 @@ class ModelFolder:
     config
         Content of ``config.json``.
     weights
-        Its safetensors files.
+        Its safetensors files, or its pickles if they are allowed and there is nothing else.
     tokenizer
         Its tokenizer's files; empty if it has none.
     """
@@ -46,14 +48,27 @@ class ModelFolder:
         return sum(path.stat().st_size for path in self.weights)
 
     @property
+    def pickled(self) -> bool:
+        """Whether the weights are pickles."""
+        return not self.weights[0].name.endswith(".safetensors")
+
+    @property
     def identity_files(self) -> tuple[Path, ...]:
         """Files that make the model what it is."""
-        extra = [self.path / name for name in ("config.json", INDEX)]
+        index = PICKLE_INDEX if self.pickled else INDEX
+        extra = [self.path / name for name in ("config.json", index)]
         return (*(path for path in extra if path.is_file()), *self.weights, *self.tokenizer)
 
 
-def open_model(path: Path) -> ModelFolder:
+def open_model(path: Path, *, allow_pickle: bool = False) -> ModelFolder:
     """Check a folder without loading anything heavy.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    allow_pickle
+        Whether pickled weights will do where there are no safetensors.
 
     Raises
     ------
@@ -74,9 +89,20 @@ def open_model(path: Path) -> ModelFolder:
         if not path.is_dir():
             raise not_a_model(path, "it is a file; a folder made by save_pretrained is needed")
         config = _read_config(path)
-        weights = _find_weights(path)
+        present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+        weights = [
+            path / name
+            for name in weights_among(
+                present,
+                lambda name: (path / name).read_text("utf-8"),
+                lambda why: not_a_model(path, why),
+                lambda: unsafe_weights(str(path), "path"),
+                allow_pickle=allow_pickle,
+            )
+        ]
         for file in weights:
-            _check_safetensors(file)
+            if file.suffix == ".safetensors":
+                _check_safetensors(file)
     except PermissionError as error:
         raise AccessDeniedError(
             f"{path} cannot be read: permission denied.",
@@ -114,23 +140,43 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _find_weights(path: Path) -> list[Path]:
-    index = path / INDEX
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise not_a_model(path, f"{INDEX} cannot be read ({error})") from error
-        missing = [name for name in names if not (path / name).is_file()]
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise not_a_model(path, f"{missing[0]}{more} of its weights is missing")
-        return [path / name for name in names]
-    if (path / SINGLE).is_file():
-        return [path / SINGLE]
-    if any(item.suffix in UNSAFE_SUFFIXES for item in path.iterdir()):
-        raise unsafe_weights(str(path), "path")
-    raise not_a_model(path, f"{SINGLE} is missing")
+def weights_among(
+    names: Collection[str],
+    read: Callable[[str], str],
+    refuse: Callable[[str], InvalidInputError],
+    unsafe: Callable[[], InvalidInputError],
+    *,
+    allow_pickle: bool,
+) -> list[str]:
+    """Return which of a model's files are its weights: all shards, or the only file.
+
+    Parameters
+    ----------
+    names
+        Files of the folder or the repository.
+    read
+        Returns the text of one of them.
+    refuse, unsafe
+        Make the errors: for a reason, and for weights that are pickles.
+    allow_pickle
+        Whether pickles will do where there are no safetensors.
+    """
+    forms = [(INDEX, SINGLE), (PICKLE_INDEX, PICKLE)]
+    for index, single in forms if allow_pickle else forms[:1]:
+        if index in names:
+            try:
+                shards = sorted(set(json.loads(read(index))["weight_map"].values()))
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
+                raise refuse(f"{index} cannot be read ({error})") from error
+            if missing := [shard for shard in shards if shard not in names]:
+                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                raise refuse(f"{missing[0]}{more} of its weights is missing")
+            return shards
+        if single in names:
+            return [single]
+    if any(name.endswith(UNSAFE_SUFFIXES) for name in names if "/" not in name):
+        raise unsafe()
+    raise refuse(f"{SINGLE} is missing")
 
 
 def unsafe_weights(what: str, field: str) -> InvalidInputError:
@@ -139,7 +185,8 @@ def unsafe_weights(what: str, field: str) -> InvalidInputError:
         f"{what} has its weights only as a pickle, which can run any code.",
         code="unsafe_weights",
         field=field,
-        hint="Use a version with safetensors, or save it again with save_pretrained.",
+        hint="Use a version with safetensors, save it again with save_pretrained, or ask the "
+        "administrator to set allow_pickle.",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mistudio_ext.engine.fidelity import Streams
+    from mistudio_ext.engine.load import LoadedModel
     from mistudio_ext.workers.reporter import Reporter
 
 #: Texts of the bundled sample on which a variant is compared with its reference.
@@ -29,7 +31,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     Parameters
     ----------
     spec
-        ``{"allow_remote_code", "threads", "model": {"path", "candidates",
+        ``{"allow_remote_code", "allow_pickle", "threads", "model": {"path", "candidates",
         "device", "texts"}}``. ``candidates`` has the wanted format and those
         to fall back to, in order.
     report
@@ -49,10 +51,13 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     from mistudio_ext.engine.fallback import first_that_fits
     from mistudio_ext.engine.fidelity import measure, relative_errors
     from mistudio_ext.engine.inspect import describe_loaded, memory_of
-    from mistudio_ext.engine.load import LoadedModel, choose_device, load_model, use_threads
+    from mistudio_ext.engine.load import choose_device, load_model, use_threads
     from mistudio_ext.workers.memory_use import Peak
 
     model, allow_code = spec["model"], bool(spec.get("allow_remote_code"))
+    load = partial(
+        load_model, allow_remote_code=allow_code, allow_pickle=bool(spec.get("allow_pickle"))
+    )
     path, lease = Path(model["path"]), spec.get("lease")
     device = choose_device(lease["torch_device"] if lease else model.get("device"))
     use_threads(spec.get("threads"))
@@ -63,7 +68,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         report.phase("loading model", f"Loading {path.name} as {name}")
         report.progress(0, _STEPS, "steps")
         peak.begin()
-        loaded = load_model(path, name, device, allow_code)
+        loaded = load(path, name, device)
         return loaded, measure(loaded, batch)
 
     fitted = first_that_fits(model["candidates"], attempt)
@@ -83,7 +88,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     gc.collect()
     report.phase("comparing", "Comparing the residual stream with the reference")
     report.progress(2, _STEPS, "steps")
-    reference_format, reference = _reference(path, made, str(device), allow_code, batch, report)
+    reference_format, reference = _reference(load, path, made, str(device), batch, report)
     errors = relative_errors(found, reference) if reference else None
     report.progress(_STEPS, _STEPS, "steps")
     return {
@@ -104,26 +109,23 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
 
 def _reference(
+    load: Callable[[Path, str, str], LoadedModel],
     path: Path,
     made: str,
     device: str,
-    allow_code: bool,
     batch: Sequence[Tensor],
     report: Reporter,
 ) -> tuple[str | None, Streams | None]:
     """Return the format and the streams of the most exact model that fits beside nothing else."""
     from mistudio_ext.engine.fallback import first_that_fits
     from mistudio_ext.engine.fidelity import measure
-    from mistudio_ext.engine.load import load_model
     from mistudio_ext.errors import OutOfMemoryError
 
     if made == "fp32":
         return None, None  # It is the reference.
     formats = ["fp32"] if made == "bf16" else ["fp32", "bf16"]
     try:
-        fitted = first_that_fits(
-            formats, lambda name: measure(load_model(path, name, device, allow_code), batch)
-        )
+        fitted = first_that_fits(formats, lambda name: measure(load(path, name, device), batch))
     except OutOfMemoryError:
         report.warn(
             "no_reference",

@@ -80,8 +80,8 @@ def test_other_errors_are_no_reason() -> None:
 def onto_a_device_of(n_bytes: int) -> Any:
     """Return a ``load_model`` that moves what it loads onto a device with so much memory."""
 
-    def load(path: Path, name: str, device: Any, allow_remote_code: bool) -> Any:
-        loaded = load_model(path, name, device, allow_remote_code)
+    def load(path: Path, name: str, *given: Any, **options: Any) -> Any:
+        loaded = load_model(path, name, *given, **options)
         with Budget(n_bytes), torch.no_grad():
             for parameter in loaded.model.parameters():
                 parameter.data = parameter.data.clone()

@@ -246,12 +246,15 @@ def test_the_parquet_copy_stands_in_for_a_script(
     assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 10
 
 
-def fetch(running: HubSim, repo_id: str, report: Recorder | None = None) -> tuple[Path, str]:
+def fetch(
+    running: HubSim, repo_id: str, report: Recorder | None = None, *, allow_pickle: bool = False
+) -> tuple[Path, str]:
     path, commit, _ = fetch_model(
         repo_id,
         None,
         endpoint=running.url,
         with_code=False,
+        allow_pickle=allow_pickle,
         limits=DiskLimits(),
         report=report or Recorder(),
     )
@@ -275,6 +278,13 @@ def test_a_model_that_is_there_needs_no_network(hub: HubSim) -> None:
     (first[0] / "config.json").unlink()
     with pytest.raises(HubError):
         fetch(hub, "demo/stories")
+
+
+def test_pickles_are_fetched_only_where_they_are_allowed(hub: HubSim) -> None:
+    path, _ = fetch(hub, "demo/pickled", allow_pickle=True)
+    assert (path / "pytorch_model.bin").is_file()
+    stories, _ = fetch(hub, "demo/stories", allow_pickle=True)
+    assert not list(stories.glob("*.bin*"))
 
 
 @pytest.mark.parametrize(

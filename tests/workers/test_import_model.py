@@ -14,7 +14,13 @@ from mistudio_ext.errors import MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.preview import open_previewer
 from mistudio_ext.workers import import_model
-from mistudio_ext.workers.model_folder import INDEX, SINGLE, fingerprint, open_model
+from mistudio_ext.workers.model_folder import (
+    INDEX,
+    PICKLE_INDEX,
+    SINGLE,
+    fingerprint,
+    open_model,
+)
 from tests.hubsim import HubSim
 from tests.hubsim.repositories import SAMPLE_MODEL
 from tests.workers.recorder import Recorder
@@ -32,7 +38,13 @@ def model(tmp_path: Path) -> Path:
 def run(tmp_path: Path) -> Run:
     """Return a function that runs the job ``model.import``."""
 
-    def job(folder: Path | None, report: Recorder | None = None, **settings: Any) -> dict[str, Any]:
+    def job(
+        folder: Path | None,
+        report: Recorder | None = None,
+        *,
+        allow_pickle: bool = False,
+        **settings: Any,
+    ) -> dict[str, Any]:
         facts = {
             "id": "model_1",
             "name": "stories",
@@ -42,7 +54,12 @@ def run(tmp_path: Path) -> Run:
             "path": str(tmp_path / "models/model_1"),
             **settings,
         }
-        spec = {"data_dir": str(tmp_path), "disk_reserve_bytes": 0, "model": facts}
+        spec = {
+            "data_dir": str(tmp_path),
+            "disk_reserve_bytes": 0,
+            "allow_pickle": allow_pickle,
+            "model": facts,
+        }
         return import_model.run(spec, report or Recorder())
 
     return job
@@ -134,6 +151,52 @@ def spoil(model: Path, how: str) -> Path:
         case "no header":
             (model / SINGLE).write_bytes(b"<html>")
     return model
+
+
+def test_pickles_where_the_administrator_allows_them(model: Path, run: Run) -> None:
+    """The same model, whole or in shards, from files that safetensors were before."""
+    import torch
+    from safetensors.torch import load_file
+
+    wanted = run(model)
+    weights = load_file(model / SINGLE)
+    (model / SINGLE).unlink()
+    first = dict(list(weights.items())[:3])
+    rest = {name: tensor for name, tensor in weights.items() if name not in first}
+    shards = {"pytorch_model-00001-of-00002.bin": first, "pytorch_model-00002-of-00002.bin": rest}
+    for file, tensors in shards.items():
+        torch.save(tensors, model / file)
+    listed = {name: file for file, tensors in shards.items() for name in tensors}
+    (model / PICKLE_INDEX).write_text(json.dumps({"metadata": {}, "weight_map": listed}))
+    report = Recorder()
+    found = run(model, report, allow_pickle=True)
+    assert report.warnings == ["pickled_weights"]
+    assert found["architecture"]["n_params"] == wanted["architecture"]["n_params"]
+    assert found["architecture"]["hooks"] == wanted["architecture"]["hooks"]
+    assert found["fingerprint"] != wanted["fingerprint"]
+    for file in shards:
+        (model / file).unlink()
+    (model / PICKLE_INDEX).unlink()
+    torch.save(weights, model / "pytorch_model.bin")
+    assert run(model, allow_pickle=True)["architecture"]["hooks"] == wanted["architecture"]["hooks"]
+
+
+def test_a_pickle_with_code_in_it_is_not_run(model: Path, run: Run, tmp_path: Path) -> None:
+    """Allowed or not: nothing but tensors is unpickled."""
+    import pickle
+
+    (model / SINGLE).unlink()
+    mark = tmp_path / "ran"
+
+    class Touch:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (mark,))
+
+    (model / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Touch()}, protocol=2))
+    with pytest.raises(MiStudioError) as caught:
+        run(model, allow_pickle=True)
+    assert (caught.value.code, caught.value.field) == ("unsafe_weights", "path")
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(
