@@ -15,7 +15,7 @@ from mistudio_ext.engine import run as engine
 from mistudio_ext.engine.fallback import first_that_fits
 from mistudio_ext.engine.inspect import memory_of
 from mistudio_ext.engine.load import load_model
-from mistudio_ext.errors import OutOfMemoryError
+from mistudio_ext.errors import CancelledError, OutOfMemoryError
 from mistudio_ext.sample import MODEL_DIR
 from tests.engine.helpers import Recorder, make_spec, make_tokenization
 
@@ -108,3 +108,29 @@ def test_an_extraction_says_what_it_fell_back_to(
     spec = Activations(str(tmp_path / "out")).manifest["spec"]
     assert (spec["requested_quantization"], spec["quantization"]) == ("fp32", "bf16")
     assert "did not fit" in spec["fallback_reason"]
+
+
+def test_a_resumed_extraction_stays_with_the_format_it_fell_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is free again by then; arrays of two formats would be worth nothing."""
+    whole = memory_of(load_model(MODEL_DIR, "fp32").model)
+    tokens = make_tokenization(tmp_path / "tok", [9] * 400, 400)
+
+    def spec(folder: str) -> dict[str, Any]:
+        hooks = ["blocks.1.hook_resid_post"]
+        raw = make_spec(tmp_path / folder, MODEL_DIR, tokens, hooks, batch_tokens=16)
+        raw["model"]["fallback"] = ["bf16", "q8"]
+        return raw
+
+    monkeypatch.setattr(engine, "load_model", onto_a_device_of(int(whole * 0.7)))
+    engine.extract(spec("whole"), Recorder())
+    with pytest.raises(CancelledError):
+        engine.extract(spec("again"), Recorder(cancel_after=120))
+    assert 0 < Activations(str(tmp_path / "again")).samples_ready < 400
+    monkeypatch.setattr(engine, "load_model", load_model)
+    result = engine.extract(spec("again"), Recorder())
+    assert result["format"] == "bf16"
+    name = "blocks.1.hook_resid_post.npy"
+    one, two = (tmp_path / folder / name for folder in ("whole", "again"))
+    assert one.read_bytes() == two.read_bytes()
