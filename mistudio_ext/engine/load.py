@@ -113,7 +113,8 @@ def read_config(path: Path, allow_remote_code: bool, *, any_kind: bool = False) 
             f"This model ('{raw.get('model_type')}') runs code from its repository.",
             code="remote_code",
             field="path",
-            hint="If you trust its author, ask the administrator to set allow_remote_code.",
+            hint="If you trust its author, tick its code when you add it; the administrator's "
+            "allow_remote_code must permit that.",
         )
     try:
         config = AutoConfig.from_pretrained(

@@ -29,6 +29,18 @@ configs:
 """
 
 
+OWN_CODE = """
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+
+
+class OwnForCausalLM(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
 #: Dataset cards that cannot be followed.
 BAD_CARDS = {
     "bad-yaml": "configs: [",
@@ -83,11 +95,26 @@ def fill(root: Path) -> None:
     pickled.mkdir(parents=True)
     shutil.copy(SAMPLE_MODEL / "config.json", pickled)
     (pickled / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    own_code(models / "demo/own-code")
     (models / "demo/empty").mkdir()
     (models / "demo/empty/README.md").write_text("# Nothing here\n")
     (root / "hubsim.json").write_text(
         json.dumps({"tokens": {"hf_alice": "alice", "hf_bob": "bob"}})
     )
+
+
+def own_code(folder: Path) -> None:
+    """Make a model of a kind that only its own code knows: the sample's under another name."""
+    shutil.copytree(SAMPLE_MODEL, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["model_type"] = "own"
+    config["architectures"] = ["OwnForCausalLM"]
+    config["auto_map"] = {
+        "AutoConfig": "own.OwnConfig",
+        "AutoModelForCausalLM": "own.OwnForCausalLM",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(OWN_CODE)
 
 
 def write_lines(path: Path, texts: list[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mistudio_ext.activations.handle import Activations
+from mistudio_ext.errors import AccessDeniedError, InvalidInputError
 from mistudio_ext.studio import Studio
 from tests.hubsim import HubSim, hub, hub_root
 from tests.services.conftest import wait
@@ -72,3 +73,29 @@ def test_what_waits_for_a_failed_download_says_why(
     again, retried, _ = studio.extractions.create(body)
     assert again["id"] == extraction["id"]
     assert wait(studio, retried)["error"]["code"] == code
+
+
+def test_code_of_a_repository_runs_only_where_two_people_say_so(
+    new_studio: Callable[..., Studio], hub: HubSim
+) -> None:
+    """The administrator by a trait, the user for one commit; then it is a model like any other."""
+    body = {"source": "hub", "repo_id": "demo/own-code"}
+    careful = new_studio(hub_endpoint=hub.url)
+    commit = careful.hub.model("demo/own-code")["revision"]
+    ticked = {**body, "trust_remote_code": True, "revision": commit}
+    with pytest.raises(AccessDeniedError) as refused:
+        careful.models.create(ticked)
+    assert refused.value.code == "remote_code_not_allowed"
+    careful.close()
+    studio = new_studio(hub_endpoint=hub.url, allow_remote_code=True)
+    with pytest.raises(InvalidInputError) as moving:
+        studio.models.create({**ticked, "revision": "main"})
+    assert (moving.value.code, moving.value.field) == ("revision_needed", "revision")
+    model, job = studio.models.create(ticked)
+    ended = wait(studio, job)
+    assert ended["state"] == "done", ended
+    assert studio.models.get(model["id"])["revision"] == commit
+    asked = {"model": model["id"], "dataset": "sample-stories", "layers": "1", "max_samples": 3}
+    _, job, _ = studio.extractions.create(asked)
+    ended = wait(studio, job)
+    assert ended["state"] == "done", ended

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import snapshot_download
 from playwright.sync_api import Locator, Page, expect
 
 from tests.hubsim import hub_root
 from tests.hubsim.hubsim import HubSim
+from tests.hubsim.repositories import SAMPLE_MODEL
 from tests.servers import JupyterProcess
 from tests.ui.axe import serious_findings
 from tests.ui.conftest import Shots
@@ -21,25 +24,31 @@ __all__ = ["hub_root"]
 
 @pytest.fixture(scope="module")
 def jupyter(hub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
-    """Return a server whose Hub is the loopback one."""
+    """Return a server whose Hub is the loopback one, with a shared folder and a filled cache."""
+    root = tmp_path_factory.mktemp("jupyter")
+    shutil.copytree(SAMPLE_MODEL, root / "shared/acme/tales")
     with HubSim(hub_root) as hub:
-        config = {"MiStudioApp": {"hub_endpoint": hub.url}}
-        server = JupyterProcess(tmp_path_factory.mktemp("jupyter"), config)
+        config = {
+            "hub_endpoint": hub.url,
+            "shared_model_dirs": [str(root / "shared")],
+            "allow_remote_code": True,
+        }
+        snapshot_download("demo/pickled", endpoint=hub.url, cache_dir=root / "hf-home/hub")
+        server = JupyterProcess(root, {"MiStudioApp": config})
         server.start()
         yield server
         server.stop()
 
 
-def find_on_hub(page: Page, panels: Panels, words: str) -> Locator:
-    """Search by keyboard alone; return the card of the first result."""
-    panels.button("Add model").click()
+def find_on_hub(page: Page, panels: Panels, words: str, name: str) -> Locator:
+    """Search by keyboard alone; return the card of the only result."""
     search = panels.root.get_by_role("combobox", name="Search the Hub")
     search.press_sequentially(words)
     found = panels.root.get_by_role("listbox", name="Search the Hub")
     expect(found.get_by_role("option")).to_have_count(1, timeout=SLOW)
     search.press("ArrowDown")
     search.press("Enter")
-    return panels.root.get_by_role("region", name="demo/stories")
+    return panels.root.get_by_role("region", name=name)
 
 
 def test_from_the_hub_to_formats_and_back(
@@ -50,7 +59,8 @@ def test_from_the_hub_to_formats_and_back(
     panels = sidebar(page)
     panels.tab("Models")
 
-    card = find_on_hub(page, panels, "demo/stor")
+    panels.button("Add model").click()
+    card = find_on_hub(page, panels, "demo/stor", "demo/stories")
     # The first look at a kind of model counts its parameters in a worker.
     expect(card).to_contain_text("bsd-3-clause", timeout=SLOW)
     formats = card.get_by_role("table", name="What each format takes")
@@ -95,6 +105,37 @@ def test_from_the_hub_to_formats_and_back(
     expect(question).to_contain_text("deleted along: tales (q8)")
     question.get_by_role("button", name="Delete").click()
     expect(panels.root).to_contain_text("No models yet")
+
+
+def test_what_is_here_already_and_what_brings_code(
+    jupyter: JupyterProcess, page: Page, shots: Shots
+) -> None:
+    open_lab(page, jupyter)
+    panels = sidebar(page)
+    panels.tab("Models")
+    panels.button("Add model").click()
+    panels.choose("Where from", "Already on this machine")
+    here = panels.root.get_by_role("list", name="Already on this machine")
+    pickled = here.get_by_role("listitem").filter(has_text="demo/pickled")
+    expect(pickled).to_contain_text("no safetensors")
+    expect(pickled.get_by_role("button")).to_be_disabled()
+    expect(here.get_by_role("listitem").filter(has_text="acme/tales")).to_contain_text("shared")
+    shots("models-here")
+    here.get_by_role("button", name="Add acme/tales").click()
+
+    panels.button("Add model").click()
+    card = find_on_hub(page, panels, "demo/own", "demo/own-code")
+    expect(card).to_contain_text("brings Python code of its own", timeout=SLOW)
+    card.get_by_label("Run this revision’s own code").check()
+    shots("models-code")
+    card.get_by_role("button", name="Download and add").click()
+    expect(panels.row("demo/own-code")).to_contain_text("Ready", timeout=SLOW)
+
+    panels.row("tales").get_by_role("button", name="Open tales").click()
+    panels.root.get_by_role("button", name="Configuration").click()
+    panels.root.get_by_label("Search the configuration").fill("rope")
+    expect(panels.root.get_by_role("tree", name="Configuration")).to_contain_text("rope_theta")
+    expect(panels.root.get_by_role("tree", name="Configuration")).not_to_contain_text("vocab_size")
 
 
 def test_templates_are_kept_and_exchanged(

@@ -79,12 +79,14 @@ function Card({ model, token, onToken, revision, batch, onBatch, onAdd }: CardPr
   const [ownCode, setOwnCode] = useState(false);
   const [name, setName] = useState('');
   const codeAllowed = store.system.value?.capabilities?.remote_code === true;
+  // Code is trusted at one commit: the one that is shown, if the person named no other.
+  const wanted = revision || (ownCode ? model.revision : null);
   const add = useAction(() =>
     onAdd({
       source: 'hub',
       repo_id: model.repo_id,
       format,
-      ...(revision ? { revision } : {}),
+      ...(wanted ? { revision: wanted } : {}),
       ...(token ? { token } : {}),
       ...(name.trim() ? { name: name.trim() } : {}),
       ...(ownCode ? { trust_remote_code: true } : {})
