@@ -8,6 +8,7 @@ models only, and is checked on rows of the very dataset before it is used.
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 Flat = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]
+
+#: Characters after which the library is loaded anew: it keeps every word that it has seen.
+RENEWED_CHARS = 128_000_000
 
 #: Texts on which tokenizers differ if they differ at all.
 _HARD = (
@@ -31,8 +35,12 @@ _HARD = (
 class QuickEncoder:
     """Tokenises with gigatoken; made by :meth:`open`."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, backend: Any) -> None:
+        import gigatoken
+
+        self._backend = backend
+        self._tokenizer = gigatoken.Tokenizer(backend)
+        self._chars = 0
         self.name = f"gigatoken {importlib.metadata.version('gigatoken')}"
 
     @classmethod
@@ -53,14 +61,12 @@ class QuickEncoder:
         texts
             Rows of the dataset to compare on; hard cases are added.
         """
-        try:
-            import gigatoken
-        except ImportError:
+        if importlib.util.find_spec("gigatoken") is None:
             return None
         specials = [token.content for token in backend.get_added_tokens_decoder().values()]
         checked = [*texts, *_HARD, *(f"a{token}b {token}" for token in specials[:50])]
         try:
-            found = cls(gigatoken.Tokenizer(backend))
+            found = cls(backend)
             flat, sizes = found.encode(checked)
         except Exception:  # noqa: BLE001 - it refuses what it does not know in many ways
             return None
@@ -71,7 +77,12 @@ class QuickEncoder:
     def encode(self, texts: Sequence[str]) -> Flat:
         """Return the ids of all texts one after the other, and how many each has."""
         import awkward
+        import gigatoken
 
+        self._chars += sum(map(len, texts))
+        if self._chars > RENEWED_CHARS:
+            self._tokenizer = gigatoken.Tokenizer(self._backend)
+            self._chars = 0
         found = self._tokenizer.encode_batch(list(texts))
         sizes = awkward.to_numpy(awkward.num(found)).astype(np.int64)
         return awkward.to_numpy(awkward.flatten(found)), sizes

@@ -16,21 +16,36 @@ import pytest
 
 from mistudio_ext.store.arrow import open_split
 from mistudio_ext.store.leftovers import claimed, sweep
+from mistudio_ext.workers import tokenize
 from tests.hubsim import HubSim
 from tests.hubsim.repositories import documents, write_lines
-from tests.workers.recorder import leftovers
+from tests.workers.recorder import Recorder, leftovers
+
+WORKER = ("-m", "mistudio_ext.workers")
+
+#: A worker that keeps where it is after every few rows, not every few seconds.
+CAREFUL_WORKER = (
+    "-c",
+    """
+from mistudio_ext.workers import __main__, token_checkpoint, token_rows
+token_checkpoint.INTERVAL_S, token_rows.BATCH_CHARS = 0.0, 1_000
+__main__.main()
+""",
+)
 
 
 class Job:
     """A worker process."""
 
-    def __init__(self, folder: Path, spec: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, spec: dict[str, Any], program: tuple[str, ...] = WORKER
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         (folder / "spec.json").write_text(json.dumps(spec))
         with (folder / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mistudio_ext.workers", str(folder)],
+                [sys.executable, *program, str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -124,6 +139,51 @@ def test_an_import_that_was_killed_can_be_done_again(
     assert outcome["result"]["n_rows"] == 400_000
     assert open_split(data_dir / "datasets/ds_1", "train").n_rows == 400_000
     assert all(name.startswith("datasets/ds_1/") for name in made(data_dir))
+
+
+def test_a_tokenization_that_was_killed_ends_with_the_same_bytes(
+    tmp_path: Path,
+    data_dir: Path,
+    tokenizers: dict[str, Path],
+    import_dataset: Callable[..., dict[str, Any]],
+) -> None:
+    """Killed between two writes wherever it is, it goes on at its last checkpoint."""
+    write_lines(tmp_path / "in.jsonl", documents(2_000))
+    dataset = {"id": "ds_1", "path": str(data_dir / "datasets/ds_1"), "split": "train"}
+    dataset |= import_dataset(tmp_path / "in.jsonl")
+    folder = data_dir / "tokenizations/tok_1"
+
+    def spec(path: Path) -> dict[str, Any]:
+        settings = {"context": 16, "mode": "pack"}
+        return {
+            "job_id": "job",
+            "kind": "tokenize",
+            "data_dir": str(data_dir),
+            "disk_reserve_bytes": 0,
+            "dataset": {k: v for k, v in dataset.items() if k != "splits"},
+            "model": {"id": "m", "name": "m", "path": str(tokenizers["bert"])},
+            "tokenization": {"id": "tok", "path": str(path), "settings": settings},
+        }
+
+    killed = Job(data_dir / "jobs/job_1", spec(folder), CAREFUL_WORKER)
+    killed.wait_for(lambda event: event.get("unit") == "rows" and event["done"] > 100)
+    killed.process.send_signal(signal.SIGKILL)
+    assert killed.process.wait(10) == -signal.SIGKILL
+    assert not (folder / "manifest.json").exists()
+    reached = json.loads((folder / "progress.json").read_text())["state"]["row"]
+    assert 100 < reached < 2_000
+
+    whole, report = data_dir / "tokenizations/tok_2", Recorder()
+    tokenize.run(spec(folder), report)
+    assert report.points[0][0] > reached
+    tokenize.run(spec(whole), Recorder())
+    files = sorted(path.name for path in whole.glob("*.npy"))
+    assert len(files) == 7
+    for name in files:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    made, expected = (json.loads((p / "manifest.json").read_text()) for p in (folder, whole))
+    assert made["files"] == expected["files"]
+    assert made["skipped"] == expected["skipped"]
 
 
 def test_what_a_living_process_works_on_is_not_swept(

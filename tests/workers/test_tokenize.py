@@ -15,7 +15,7 @@ from mistudio_ext import sample
 from mistudio_ext.errors import CancelledError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.tokens import Tokenization
-from mistudio_ext.workers import token_checkpoint, token_rows, tokenize
+from mistudio_ext.workers import quick_encoder, token_checkpoint, token_rows, tokenize
 from mistudio_ext.workers.quick_encoder import QuickEncoder
 from mistudio_ext.workers.text_encoder import TextEncoder
 from tests.workers.conftest import TEXTS
@@ -291,6 +291,9 @@ def test_the_quick_library_gives_the_same_bytes(
     rows = texts([*TEXTS, "many words " * 40, "\x00\ufffd", "漢字 🙂"] * 5)
     quick = make(tokenizers["gpt"], rows, mode=mode, overlap=3, max_junk_share=0.5).manifest
     assert quick["tokenizer"]["encoder"].startswith("gigatoken ")
+    monkeypatch.setattr(quick_encoder, "RENEWED_CHARS", 100)
+    renewed = make(tokenizers["gpt"], rows, mode=mode, overlap=3, max_junk_share=0.5).manifest
+    assert renewed["files"] == quick["files"]
     monkeypatch.setattr(QuickEncoder, "open", lambda *_: None)
     plain = make(tokenizers["gpt"], rows, mode=mode, overlap=3, max_junk_share=0.5).manifest
     assert plain["tokenizer"]["encoder"] == "tokenizers"
