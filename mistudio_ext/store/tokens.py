@@ -128,8 +128,8 @@ class Tokenization:
     def counts(self) -> IntArray:
         """Return how often each token id occurs, int64 [vocabulary]."""
         total = np.zeros(int(self.manifest["tokenizer"]["vocab_size"]), np.int64)
-        for first in range(0, self.n_tokens, 1 << 22):
-            part = np.bincount(self.tokens[first : first + (1 << 22)], minlength=len(total))
+        for first in range(0, self.n_tokens, 1 << 20):
+            part = np.bincount(self.tokens[first : first + (1 << 20)], minlength=len(total))
             if len(part) > len(total):
                 total = np.pad(total, (0, len(part) - len(total)))
             total += part

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RETRIES = 3
 BACKOFF_S = 1.0
 
+#: Longest wait that the Hub may ask for.
+LONGEST_WAIT_S = 60.0
+
 #: Seconds without a byte after which a connection counts as broken.
 STALL_S = 15.0
 
@@ -129,7 +132,7 @@ class Download:
                         f"The Hub ended {self._file.path} early, again and again.",
                         hint="Try again later; what was downloaded is kept.",
                     )
-                self._wait(BACKOFF_S * 2 ** max(0, failures - 1), error)
+                self._wait(wait_s(max(0, failures - 1), error))
             out.flush()
             os.fsync(out.fileno())
 
@@ -181,10 +184,7 @@ class Download:
                 self._size += len(chunk)
                 self._counter.add(len(chunk), self._file.path)
 
-    def _wait(self, seconds: float, error: Exception | None) -> None:
-        after = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
-        if after.isdigit():
-            seconds = max(seconds, min(float(after), 60.0))
+    def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._counter.report.check_cancelled()
@@ -202,6 +202,13 @@ def _continues(response: httpx2.Response, start: int) -> bool:
     """Return whether the answer begins where we left off, byte for byte."""
     begins = str(response.headers.get("Content-Range", "")).startswith(f"bytes {start}-")
     return response.status_code == 206 and begins and "Content-Encoding" not in response.headers
+
+
+def wait_s(failures: int, error: Exception | None) -> float:
+    """Return the seconds to wait after some failures in a row: at least what the Hub asks for."""
+    asked = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
+    least = min(float(asked), LONGEST_WAIT_S) if asked.isdigit() else 0.0
+    return max(least, BACKOFF_S * 2.0**failures)
 
 
 def may_pass(error: Exception) -> bool:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from mistudio_ext._version import __version__
 from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.download import (
-    BACKOFF_S,
     RETRIES,
     STALL_S,
     ByteCounter,
@@ -29,8 +28,9 @@ from mistudio_ext.workers.download import (
     FileLocked,
     RemoteFile,
     may_pass,
+    wait_s,
 )
-from mistudio_ext.workers.hub_errors import translated
+from mistudio_ext.workers.hub_errors import bad_answer, translated
 
 if TYPE_CHECKING:
     from mistudio_ext.workers.reporter import Reporter
@@ -152,13 +152,13 @@ class Repository:
         self._write_ref()
         counter = ByteCounter(report, ready, total)
         for file in missing:
-            with translated(self.repo_id, self.revision):
+            with translated(self.repo_id, self.revision, self.commit):
                 self._fetch_one(file, counter)
         return self.snapshot
 
     def _ask_info(self) -> Any:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         for attempt in range(RETRIES):
             try:
@@ -172,7 +172,12 @@ class Repository:
             except (httpx2.TransportError, HfHubHTTPError) as error:
                 if attempt == RETRIES - 1 or not may_pass(error):
                     raise
-            time.sleep(BACKOFF_S * 2**attempt)
+                pause = wait_s(attempt, error)
+            except HFValidationError:
+                raise
+            except (ValueError, KeyError, TypeError) as error:
+                raise bad_answer(self.repo_id) from error
+            time.sleep(pause)
         raise AssertionError("the loop returns or raises")
 
     def _part(self, file: RemoteFile) -> Path:

@@ -15,14 +15,24 @@ from mistudio_ext.errors import (
 
 
 @contextmanager
-def translated(repo_id: str, revision: str | None = None) -> Iterator[None]:
-    """Turn errors of ``huggingface_hub`` and of the connection into our own."""
+def translated(
+    repo_id: str, revision: str | None = None, commit: str | None = None
+) -> Iterator[None]:
+    """Turn errors of ``huggingface_hub`` and of the connection into our own.
+
+    Parameters
+    ----------
+    commit
+        The state of the repository that is being fetched, once it is known.
+    """
     import httpx2
     from huggingface_hub import errors as hub
 
     try:
         yield
     except (hub.HfHubHTTPError, hub.HFValidationError, hub.OfflineModeIsEnabled) as error:
+        if commit and isinstance(error, hub.RevisionNotFoundError | hub.EntryNotFoundError):
+            raise _gone(repo_id, commit) from error
         raise translate(error, repo_id, revision) from error
     except httpx2.HTTPError as error:
         raise translate(error, repo_id, revision) from error
@@ -67,13 +77,17 @@ def translate(error: Exception, repo_id: str, revision: str | None = None) -> Mi
         )
     if isinstance(error, hub.DisabledRepoError):
         return AccessDeniedError(
-            f"The Hub has disabled '{repo_id}'.", code="repo_disabled", field="repo_id"
+            f"The Hub has disabled '{repo_id}'.",
+            code="repo_disabled",
+            field="repo_id",
+            hint="Its page on the Hub may say why; choose another copy of it.",
         )
     if isinstance(error, hub.EntryNotFoundError):
         return NotFoundError(
-            f"A file of '{repo_id}' is not there any more.",
+            f"'{repo_id}' has no such file.",
             code="no_such_file",
-            hint="The repository may have changed meanwhile: try again.",
+            field="repo_id",
+            hint="Look at its files on the Hub.",
         )
     status = error.response.status_code if isinstance(error, hub.HfHubHTTPError) else None
     if status == 401:
@@ -99,6 +113,25 @@ def translate(error: Exception, repo_id: str, revision: str | None = None) -> Mi
         f"The Hugging Face Hub cannot be reached: {reason}.",
         hint="Check the network connection, the proxy settings and HF_ENDPOINT, then retry; "
         "what was downloaded is kept.",
+    )
+
+
+def bad_answer(repo_id: str) -> HubError:
+    """Return the error for an answer that is none of the Hub's, such as a proxy's own page."""
+    return HubError(
+        f"The Hub's answer about '{repo_id}' cannot be read.",
+        code="bad_answer",
+        hint="A proxy or a login page of the network may have answered: try another network, "
+        "and check hub_endpoint.",
+    )
+
+
+def _gone(repo_id: str, commit: str) -> NotFoundError:
+    return NotFoundError(
+        f"'{repo_id}' was changed while it was being fetched: its state {commit[:8]} is gone.",
+        code="revision_gone",
+        field="revision",
+        hint="Try again: the newest state is taken, and files that stayed the same are kept.",
     )
 
 

@@ -67,6 +67,11 @@ def fill(root: Path) -> None:
     (multi / "README.md").write_text(CARD)
     write_parquet(datasets / "demo/gated/train.parquet", documents(20))
     write_meta(datasets / "demo/gated", gated="manual", access=["alice"])
+    write_parquet(datasets / "demo/private/train.parquet", documents(20))
+    write_meta(datasets / "demo/private", private=True, access=["alice"])
+    write_parquet(datasets / "demo/disabled/train.parquet", documents(20))
+    write_meta(datasets / "demo/disabled", disabled=True)
+    write_packed(datasets / "demo/packed")
     script = datasets / "demo/scripted"
     script.mkdir(parents=True)
     (script / "scripted.py").write_text("raise SystemExit('must not run')\n")
@@ -131,6 +136,17 @@ def write_parquet(path: Path, texts: list[str]) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"text": texts}), path)
+
+
+def write_packed(folder: Path) -> None:
+    """Write raw files as they are often kept: ``.jsonl.zst`` and ``.jsonl.gz``."""
+    import pyarrow as pa
+
+    for name, codec, n_rows in (("train.jsonl.zst", "zstd", 40), ("test.jsonl.gz", "gzip", 15)):
+        write_lines(folder / "plain.jsonl", documents(n_rows))
+        plain = folder / "plain.jsonl"
+        (folder / name).write_bytes(pa.compress(plain.read_bytes(), codec=codec, asbytes=True))
+        plain.unlink()
 
 
 def write_meta(path: Path, **facts: Any) -> None:

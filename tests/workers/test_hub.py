@@ -12,7 +12,7 @@ import pytest
 from mistudio_ext.errors import CancelledError, HubError, MiStudioError
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.store.arrow import open_split
-from mistudio_ext.workers import download, hub
+from mistudio_ext.workers import download
 from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.hub import Repository
 from mistudio_ext.workers.hub_models import fetch_model
@@ -27,7 +27,6 @@ BIG = "train.txt.gz"
 @pytest.fixture(autouse=True)
 def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "BACKOFF_S", 0.01)
-    monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
     monkeypatch.setattr(download, "STALL_S", 0.5)
 
 
@@ -159,6 +158,7 @@ REFUSALS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "bad_repo_id": ("repo_id", None, {"repo_id": "not a//name"}),
     "gated": ("token", None, {"repo_id": "demo/gated"}),
     "gated for bob": ("token", "hf_bob", {"repo_id": "demo/gated"}),
+    "repo_disabled": ("repo_id", None, {"repo_id": "demo/disabled"}),
     "bad_token": ("token", "hf_wrong", {"repo_id": "demo/plain"}),
     "no_such_revision": ("revision", None, {"repo_id": "demo/plain", "revision": "v9"}),
     "no_such_config": ("config", None, {"repo_id": "demo/multi", "config": "xx"}),
