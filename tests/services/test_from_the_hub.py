@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,23 +37,49 @@ def test_one_request_fetches_and_extracts(new_studio: Callable[..., Studio], hub
     assert len(hub.calls("GET .*_cdn")) == downloaded
 
 
+def command_line(folder: Path) -> bytes:
+    """Return the arguments of a job's process; nothing while there is none."""
+    try:
+        pid = json.loads((folder / "process.json").read_text())["pid"]
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def test_gated_until_the_token_comes(
-    new_studio: Callable[..., Studio], hub: HubSim, tmp_path: Path
+    new_studio: Callable[..., Studio],
+    hub: HubSim,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without access the job says so; with a token the same request goes on; it is kept nowhere."""
+    caplog.set_level(logging.DEBUG)
     studio = new_studio(hub_endpoint=hub.url)
+    events: list[str] = []
+    studio.bus.subscribe(lambda message: events.append(message.text))
     body = {"source": "hub", "repo_id": "demo/gated"}
     dataset, job = studio.datasets.create(body)
     ended = wait(studio, job)
     assert ended["state"] == "failed"
     assert ended["error"]["code"] == "gated"
     assert ended["error"]["hint"]
+    _, job = studio.datasets.create({**body, "token": "hf_bob"})
+    assert wait(studio, job)["error"]["code"] == "gated"
+    hub.fail("throttle", match="_cdn", rate=1_500, times=1)
     same, job = studio.datasets.create({**body, "token": "hf_alice"})
     assert same["id"] == dataset["id"]
+    assert job is not None
+    while not (arguments := command_line(tmp_path / "data/jobs" / job["id"])):
+        assert studio.jobs.wait(job["id"], 0.05).state in ("queued", "running")
+    assert b"mistudio_ext" in arguments
     assert wait(studio, job)["state"] == "done"
     assert studio.datasets.get(dataset["id"])["n_rows"] == 20
-    for path in (tmp_path / "data").rglob("*"):
-        assert not path.is_file() or b"hf_alice" not in path.read_bytes(), path
+    secrets = (b"hf_alice", b"hf_bob")
+    told = [arguments, caplog.text.encode(), *(text.encode() for text in events)]
+    # The data folder with catalog, specs, events and logs of the jobs, and the Hub's cache.
+    told += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(events) > 3
+    assert not [text for text in told for secret in secrets if secret in text]
 
 
 @pytest.mark.parametrize(
