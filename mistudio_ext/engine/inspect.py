@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mistudio_ext.engine import anatomy, families, points, verify
-from mistudio_ext.engine.load import LoadedModel, load_model, meta_model, read_config
+from mistudio_ext.engine.load import LoadedModel, is_causal, load_model, meta_model, read_config
 from mistudio_ext.engine.sizes import sizes
 from mistudio_ext.engine.structure import config_number, discover, parameter_count
 from mistudio_ext.hookpoints import order
@@ -261,14 +261,7 @@ def _positional(text: Any, model: nn.Module) -> str:
 def _kind(config: Any) -> str:
     if getattr(config, "is_encoder_decoder", False):
         return "encoder-decoder"
-    return "decoder" if _is_causal(config) else "encoder"
-
-
-def _is_causal(config: Any) -> bool:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    named = (getattr(config, "architectures", None) or [""])[0]
-    return config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "ForMaskedLM" not in named
+    return "decoder" if is_causal(config) else "encoder"
 
 
 def _tied(model: nn.Module) -> bool:

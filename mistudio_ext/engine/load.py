@@ -274,14 +274,27 @@ def _published_quantised(config: Any) -> bool:
 def class_for(config: Any) -> Any:
     """Return the Auto class that reads a config: causal language model first."""
     from transformers import AutoModel, AutoModelForCausalLM
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    remote = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    return AutoModelForCausalLM if is_causal(config) else AutoModel
+
+
+def is_causal(config: Any) -> bool:
+    """Tell whether a config is that of a causal language model.
+
+    A kind that can be an encoder (BERT) is one unless its checkpoint says otherwise: a sentence
+    encoder or a classifier of that kind has no head for a language model.
+    """
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return True
+    causal = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type)
     named = (getattr(config, "architectures", None) or [""])[0]
-    masked = named.endswith(("ForMaskedLM", "ForPreTraining"))
-    if (config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not masked) or remote:
-        return AutoModelForCausalLM
-    return AutoModel
+    encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and named != causal
+    return causal is not None and not encoder
 
 
 def _known(model_type: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from transformers import AutoConfig, AutoModel, BertConfig, T5Config
 
 from mistudio_ext.engine.inspect import describe_config, inspect_model
@@ -28,6 +29,19 @@ def test_an_encoder_decoder_is_looked_at(tmp_path: Path) -> None:
         load_model(tmp_path)
     assert caught.value.code == "unsupported_model"
     assert found["n_params"] > 0
+
+
+@pytest.mark.parametrize("head", ["Model", "ForMaskedLM", "ForSequenceClassification"])
+def test_an_encoder_offers_its_stream(head: str, tmp_path: Path) -> None:
+    """Whatever the checkpoint was trained for, its encoder opens, and is called one."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=64, num_hidden_layers=2, **sizes)
+    getattr(transformers, f"Bert{head}")(config).save_pretrained(tmp_path)
+    found = inspect_model(tmp_path, "fp32", False)
+    assert found["kind"] == "encoder"
+    assert {"resid_post", "attn_out", "mlp_out"} <= {hook["short"] for hook in found["hooks"]}
+    assert "ln_final" in found["extractable"].partition("Not there")[2]
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
