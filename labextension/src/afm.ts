@@ -26,8 +26,6 @@ type Hook<T> = (props: T) => void | Cleanup | Promise<void | Cleanup>;
 export interface IAfmModule {
   initialize?: Hook<{ model: IAfmModel; signal: AbortSignal }>;
   render?: Hook<{ model: IAfmModel; el: HTMLElement; signal: AbortSignal }>;
-  /** Not part of AFM: takes translations from a host that has them. */
-  translate?: (gettext: (text: string) => string) => void;
 }
 
 /** The part of the Web Storage interface that the model needs. */

@@ -35,16 +35,6 @@ export async function loadPanels(): Promise<IAfmModule> {
   }
 }
 
-/** Return the server's version where it differs from the front end's, else null. */
-export async function differingVersion(): Promise<string | null> {
-  const response = await request('mistudio/api/v1/system');
-  if (!response.ok) {
-    return null;
-  }
-  const { version } = (await response.json()) as { version?: string };
-  return version && version !== VERSION ? version : null;
-}
-
 /** Fetch a JSON document of the REST interface. */
 export async function fetchJson<T>(path: string): Promise<T> {
   const response = await request(`mistudio/api/v1/${path}`);

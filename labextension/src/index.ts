@@ -23,6 +23,7 @@ import { mistudioIcon } from './icon';
 import { KernelSender } from './kernel';
 import { notifyOfJobs } from './notify';
 import { StudioPanel } from './panel';
+import { offerTranslation } from './panels/page';
 import { StatusItem } from './status';
 
 const PLUGIN_ID = '@mistudio/labextension:plugin';
@@ -75,6 +76,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     statusBar: IStatusBar | null
   ): void => {
     const trans = (translator ?? nullTranslator).load('mistudio');
+    offerTranslation(text => trans.gettext(text));
     const settings: ISettings = {
       variable: 'acts',
       side: 'left',

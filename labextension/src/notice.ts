@@ -1,7 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Problem } from './bundle';
-import { VERSION } from './version';
 
 /** Say why the panels are not there and what to do about it. */
 export function problemNotice(
@@ -19,19 +18,6 @@ export function problemNotice(
   const button = element('button', 'jp-mod-styled jp-mod-accept', trans.__('Try again'));
   button.addEventListener('click', retry);
   notice.append(button);
-  return notice;
-}
-
-/** Say that the server runs another version than the page. */
-export function versionNotice(server: string, trans: TranslationBundle): HTMLElement {
-  const notice = element('section', 'jp-mistudio-notice jp-mod-warning');
-  notice.setAttribute('role', 'status');
-  const text = trans.__(
-    'The server runs miStudio %1, this page %2. Restart the server and reload the page.',
-    server,
-    VERSION
-  );
-  notice.append(element('p', '', text));
   return notice;
 }
 

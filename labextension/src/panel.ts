@@ -3,10 +3,11 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { HostModel, mount } from './afm';
-import { BundleError, differingVersion, loadPanels } from './bundle';
+import { BundleError, loadPanels } from './bundle';
 import type { IHandleRequest } from './handle';
 import { mistudioIcon } from './icon';
-import { problemNotice, versionNotice } from './notice';
+import { problemNotice } from './notice';
+import { VERSION } from './version';
 
 /** What a hosted panel needs from the application. */
 export interface IPanelOptions {
@@ -30,7 +31,7 @@ export class StudioPanel extends Widget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', 'miStudio');
     this.model = new HostModel(
-      { panel: 'studio', base_url: null, server_token: null },
+      { panel: 'studio', base_url: null, server_token: null, page_version: VERSION },
       options.id,
       c => this.onMessage(c)
     );
@@ -88,16 +89,10 @@ export class StudioPanel extends Widget {
       if (this.isDisposed) {
         return;
       }
-      module.translate?.(text => this.options.trans.gettext(text));
       this.node.replaceChildren(el);
       this.unmount = await mount(module, this.model, el);
     } catch (error) {
       this.showProblem(error);
-      return;
-    }
-    const version = await differingVersion().catch(() => null);
-    if (version) {
-      this.node.prepend(versionNotice(version, this.options.trans));
     }
   }
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import html
 import inspect
 import keyword
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from IPython.display import display
 
+from mistudio_ext._version import __version__
+from mistudio_ext.activations.progress import in_notebook
 from mistudio_ext.client.opening import open_extraction
 from mistudio_ext.client.server import find_server
 from mistudio_ext.errors import InvalidInputError, MiStudioError
+from mistudio_ext.widgets import picture
 from mistudio_ext.widgets.loader import bundle, loader
+from mistudio_ext.widgets.picture import Listing
 
 #: Name in the notebook if a panel sends a handle without one.
 VARIABLE = "acts"
@@ -52,12 +57,21 @@ class PanelWidget(anywidget.AnyWidget):
     _esm = loader()
     #: Shown where no widget can be, as in an exported notebook.
     _title: ClassVar[str] = "miStudio"
+    _listing: ClassVar[Listing | None] = None
 
     panel = traitlets.Unicode("studio", read_only=True).tag(sync=True)
     base_url = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     server_token = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
     extraction_id = traitlets.Unicode(None, allow_none=True).tag(sync=True)
+    #: Compared with the server's by the panel.
+    kernel_version = traitlets.Unicode(__version__, read_only=True).tag(sync=True)
+    #: Names the static picture, which the live panel hides.
+    picture = traitlets.Unicode(read_only=True).tag(sync=True)
+
+    @traitlets.default("picture")
+    def _new_picture(self) -> str:
+        return uuid.uuid4().hex[:12]
 
     def __init__(
         self,
@@ -123,24 +137,35 @@ class PanelWidget(anywidget.AnyWidget):
         shown = {k: v for k, v in self.selection.items() if v not in (None, "", [])}
         return f"<{type(self).__name__}{f' {shown}' if shown else ''}>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _ipython_display_(self) -> None:
+        """Show a static picture, then the panel, which hides the picture as soon as it lives.
+
+        A saved notebook keeps both: the picture is what is left of a panel without a kernel, in
+        an exported page, or in a viewer that runs no widgets.
+        """
+        found = self._repr_mimebundle_()
+        if found is None or not in_notebook():
+            raise NotImplementedError  # IPython writes its repr, like any other value's.
+        data, metadata = found
+        static = {"text/plain": data.pop("text/plain"), "text/html": data.pop("text/html")}
+        show: Callable[..., Any] = display
+        show(static, raw=True)
+        show({**data, "text/plain": ""}, metadata=metadata, raw=True)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         found = super()._repr_mimebundle_(**kwargs)
         if found is None:
             return None
         data, metadata = found
-        return {**data, "text/html": self._static_html()}, metadata
+        marked = f'<div class="jp-mistudio-picture-{self.picture}">{self._static_html()}</div>'
+        return {**data, "text/html": marked}, metadata
 
     def _static_html(self) -> str:
         """Return what is shown where the widget cannot live."""
-        chosen = ", ".join(
-            f"{key}: {value}" for key, value in self.selection.items() if value not in (None, "")
-        )
-        return (
-            '<div class="jp-mistudio-static" style="padding: 8px 12px; border: 1px solid '
-            'var(--jp-border-color2, rgba(128, 128, 128, 0.4)); border-radius: 4px">'
-            f"<strong>{html.escape(self._title)}</strong>"
-            f"<div>{html.escape(chosen) or 'A live panel: run the cell in JupyterLab.'}</div></div>"
-        )
+        chosen = picture.choice(self.selection)
+        known = self._listing.table() if self._listing else ""
+        alive = "" if chosen or known else "<div>A live panel: run the cell in JupyterLab.</div>"
+        return picture.frame(self._title, chosen, known, alive)
 
 
 def push_handle(extraction: str, variable: str) -> None:

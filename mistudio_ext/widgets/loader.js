@@ -34,15 +34,15 @@ const load = async m => {
   return ask(m);
 };
 
-const use = async (step, c) => {
+const show = async c => {
   const {default: p} = await (bundle ||= load(c.model));
   const get = (m, k) => k == "get" ? n => m.get(n) ?? own[n] : m[k];
-  return p[step]?.({...c, model: new Proxy(c.model, {get})});
+  return p.render({...c, model: new Proxy(c.model, {get})});
 };
 
+// No initialize: anywidget keeps the kernel's messages back until that is done.
 export default {
-  initialize: c => use("initialize", c).catch(() => bundle = 0),
-  render: c => use("render", c).catch(e => {
+  render: c => show(c).catch(e => {
     bundle = 0;
     c.el.textContent = "miStudio cannot show its panels. " + e.message;
   })

@@ -10,8 +10,11 @@ import traitlets
 
 from mistudio_ext.activations import card
 from mistudio_ext.activations.handle import Activations
-from mistudio_ext.client.opening import open_extraction
+from mistudio_ext.client.opening import list_extractions, open_extraction
+from mistudio_ext.errors import MiStudioError
+from mistudio_ext.widgets import picture
 from mistudio_ext.widgets.base import PanelWidget
+from mistudio_ext.widgets.picture import Listing
 
 
 class DatasetPanel(PanelWidget):
@@ -26,6 +29,9 @@ class DatasetPanel(PanelWidget):
     """
 
     _title: ClassVar[str] = "miStudio datasets"
+    _listing: ClassVar[Listing | None] = Listing(
+        "datasets", {"Name": "name", "State": "state", "Rows": "n_rows", "Bytes": "n_bytes"}
+    )
     panel = traitlets.Unicode("datasets", read_only=True).tag(sync=True)
 
     def __init__(self, dataset: str | None = None, **options: Any) -> None:
@@ -44,6 +50,18 @@ class ModelPanel(PanelWidget):
     """
 
     _title: ClassVar[str] = "miStudio models"
+    _listing: ClassVar[Listing | None] = Listing(
+        "models",
+        {
+            "Name": "name",
+            "State": "state",
+            "Family": "family",
+            "Format": "format",
+            "Layers": "n_layers",
+            "Width": "d_model",
+            "Parameters": "n_params",
+        },
+    )
     panel = traitlets.Unicode("models", read_only=True).tag(sync=True)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
@@ -117,6 +135,9 @@ class JobsPanel(PanelWidget):
     """
 
     _title: ClassVar[str] = "miStudio jobs"
+    _listing: ClassVar[Listing | None] = Listing(
+        "jobs", {"Job": "kind", "For": "target", "State": "state", "Ended": "ended_at"}
+    )
     panel = traitlets.Unicode("jobs", read_only=True).tag(sync=True)
 
 
@@ -161,8 +182,11 @@ class ActivationPanel(PanelWidget):
 
     def _static_html(self) -> str:
         if self.activations is None:
-            return super()._static_html()
-        return card.card(self.activations)
+            try:
+                return picture.frame(self._title, card.table(list_extractions()))
+            except MiStudioError:
+                return super()._static_html()
+        return card.card(self.activations) + picture.tokens(self.activations, self.selection)
 
 
 def _chosen(options: dict[str, Any], **given: Any) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.servers import JupyterProcess
 from tests.ui.axe import serious_findings
-from tests.ui.conftest import Shots
+from tests.ui.conftest import SCREENSHOTS, Shots
 from tests.ui.frontends import (
     SLOW,
     Panels,
@@ -134,6 +138,50 @@ def test_selection_is_a_trait_in_python(
     expect(tokens).to_have_attribute("aria-label", re.compile(r"sample 7\."), timeout=SLOW)
     expect(tokens.get_by_role("option").nth(2)).to_have_attribute("aria-selected", "true")
     expect(cell.get_by_role("textbox", name="Dimension")).to_have_value("3")
+
+    # The static picture is in the notebook, and out of sight as long as the panel lives.
+    picture = page.locator("[class^=jp-mistudio-picture]")
+    expect(picture).to_be_attached()
+    expect(picture).to_be_hidden()
+
+
+def test_panels_in_an_exported_notebook(
+    jupyter: JupyterProcess,
+    extraction: dict[str, Any],
+    browser: Browser,
+    tmp_path: Path,
+) -> None:
+    """Without a kernel, without a server and without a network, what was looked at is there."""
+    sources = [
+        "import mistudio_ext as ms",
+        f"ms.ActivationPanel('looked-into', selection=dict(hook='{HOOK}', dimension=3, sample=7))",
+        "ms.DatasetPanel()",
+        "ms.ExtractionPanel(model='sample-model', layers=[2, 5])",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    nbformat.write(notebook, tmp_path / "seen.ipynb")
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "seen.ipynb"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "MISTUDIO_SERVER_URL": jupyter.url,
+            "MISTUDIO_SERVER_TOKEN": jupyter.token,
+        },
+        check=True,
+    )
+    page = browser.new_page()
+    page.context.set_offline(True)
+    page.goto((tmp_path / "seen.html").as_uri(), wait_until="domcontentloaded")
+    looked, datasets, chosen = page.locator("[class^=jp-mistudio-picture]").all()
+    expect(looked).to_contain_text("looked-into")
+    text = jupyter.api(f"extractions/{extraction['id']}/tokens?sample=7")["texts"]
+    expect(looked.locator("span[title]").nth(4)).to_have_text(text[4])
+    expect(datasets).to_contain_text("sample-stories")
+    expect(chosen).to_contain_text("2, 5")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "exported.png", full_page=True)
+    page.context.close()
 
 
 def test_everyone(

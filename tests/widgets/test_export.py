@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import numpy as np
 import pytest
@@ -61,6 +63,34 @@ def test_a_panel_is_the_card_of_its_extraction(folder):
     assert "7 × 4" in page
 
 
+def test_a_panel_shows_its_sample_in_colour(folder):
+    hook = "blocks.2.hook_resid_post"
+    array = np.lib.format.open_memmap(folder / f"{hook}.npy", mode="r+")
+    array[3:, 1] = [9, 4, -4, np.inf]
+    array.flush()
+    chosen = {"hook": hook, "dimension": 1, "sample": 1}
+    data, _ = ms.ActivationPanel(folder, selection=chosen)._repr_mimebundle_()
+    page = exported(data)
+    assert "Sample 1 by dimension 1 of blocks.2.hook_resid_post" in page
+    # On the scale of all tokens but the first; there is no tokenizer, so ids are shown.
+    for strength, token in ((45, 3), (45, 4), (45, 5)):
+        assert re.search(rf"{strength}%, transparent\)[^>]*>\[{token}\]", page)
+    below, infinite = re.findall(r'<span style="([^"]*)"', page)[-2:]
+    assert "border-bottom" in below
+    assert "outline" in infinite
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"hook": "no"}, {"dimension": 4}, {"sample": 2}, {"sample": -1}]
+)
+def test_a_choice_that_does_not_exist_is_left_out(folder, chosen):
+    data, _ = ms.ActivationPanel(folder, selection=chosen)._repr_mimebundle_()
+    assert "7 × 4" in data["text/html"]
+    assert "Sample" not in data["text/html"]
+
+
 def test_a_panel_without_an_extraction_says_what_it_is():
     data, _ = ms.ExtractionPanel(model="sample-model")._repr_mimebundle_()
-    assert "model: sample-model" in exported(data)
+    page = exported(data)
+    assert "miStudio extraction" in page
+    assert "sample-model" in page

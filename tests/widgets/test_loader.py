@@ -37,7 +37,6 @@ const model = {
 };
 const el = { textContent: "" };
 const module = (await import(pathToFileURL(loaderPath))).default;
-await module.initialize({ model });
 const result = await module.render({ model, el, signal: "s" });
 console.log(JSON.stringify({ sent, el, result, log: globalThis.log ?? [], left: listeners.size }));
 """
@@ -45,7 +44,6 @@ console.log(JSON.stringify({ sent, el, result, log: globalThis.log ?? [], left: 
 BUNDLE = """
 globalThis.log = ["loaded " + WHERE];
 export default {
-  initialize: () => globalThis.log.push("initialize"),
   render: ({ model, el, signal }) => {
     el.textContent = "panel";
     return [model.get("panel"), model.get("base_url"), model.get("server_token"), signal];
@@ -88,7 +86,7 @@ def test_from_the_pages_server(run, server, slash, by_trait):
         found = run(page=json.dumps({"baseUrl": base}), traits={"panel": "jobs"})
     assert found["sent"] == []
     url = f"{server}/static/mistudio_ext/panels.js?v={bundle_hash()}"
-    assert found["log"] == [f"loaded {url}", "initialize"]
+    assert found["log"] == [f"loaded {url}"]
     assert found["result"] == ["jobs", base if by_trait else None, None, "s"]
     assert found["el"]["textContent"] == "panel"
 
@@ -96,7 +94,7 @@ def test_from_the_pages_server(run, server, slash, by_trait):
 def test_from_the_kernel_outside_a_jupyter_page(run):
     found = run(traits={"panel": "jobs"})
     assert found["sent"] == ["need-bundle"]
-    assert found["log"] == ["loaded kernel", "initialize"]
+    assert found["log"] == ["loaded kernel"]
     assert found["result"] == ["jobs", "http://kernel:1/", "t", "s"]
     assert found["left"] == 0
 
@@ -104,20 +102,20 @@ def test_from_the_kernel_outside_a_jupyter_page(run):
 def test_from_the_kernel_if_the_server_has_no_bundle(run, server):
     page = json.dumps({"baseUrl": server + "/nothing/"})
     found = run(page=page, traits={"panel": "jobs"})
-    assert found["log"] == ["loaded kernel", "initialize"]
+    assert found["log"] == ["loaded kernel"]
     # The page knows its server: the kernel's address is not for it.
     assert found["result"] == ["jobs", None, None, "s"]
 
 
 @pytest.mark.parametrize("page", ["{", "{}", "null"])
 def test_pages_with_something_else_under_that_id(run, page):
-    assert run(page=page)["log"] == ["loaded kernel", "initialize"]
+    assert run(page=page)["log"] == ["loaded kernel"]
 
 
 def test_says_why_there_is_nothing(run):
     found = run(fail="Build the front end.")
     assert found["el"]["textContent"] == "miStudio cannot show its panels. Build the front end."
-    assert found["sent"] == ["need-bundle", "need-bundle"]  # tried again for the view
+    assert found["sent"] == ["need-bundle"]
 
 
 def test_is_small():

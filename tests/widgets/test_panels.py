@@ -60,6 +60,7 @@ def test_state(name, panel):
     state = getattr(ms, name)().get_state()
     assert state["panel"] == panel
     assert state["selection"] == {}
+    assert state["kernel_version"] == ms.__version__
     for key in ("base_url", "server_token", "extraction_id"):
         assert state[key] is None
     assert len(state["_esm"]) < 1024
@@ -106,7 +107,7 @@ def test_what_the_panel_is_cannot_be_changed():
 def test_static_picture(folder):
     data, _ = ms.ExtractionPanel(model="<m>")._repr_mimebundle_()
     assert data["text/plain"] == "<ExtractionPanel {'model': '<m>'}>"
-    assert "model: &lt;m&gt;" in data["text/html"]
+    assert "&lt;m&gt;" in data["text/html"]
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
     data, _ = ms.ActivationPanel("<run1>")._repr_mimebundle_()
     assert "&lt;run1&gt;" in data["text/html"]

@@ -2,7 +2,9 @@
  * The panels as an anywidget front-end module: the sidebar and notebook cells render the same code.
  *
  * State keys of the model: `panel` (which one), `selection` (what is chosen in it), `base_url` and
- * `server_token` (null: from the page), `model_id`, `dataset_id`, `extraction_id` (what to show).
+ * `server_token` (null: from the page), `model_id`, `dataset_id`, `extraction_id` (what to show),
+ * `picture` (names the static
+ * picture to hide), `page_version` and `kernel_version` (of the host, to compare with the server's).
  */
 
 import { render as renderTree } from 'preact';
@@ -19,9 +21,12 @@ import { JobsPanel } from './jobs/JobsPanel';
 import { translateAll } from './messages';
 import { ModelsPanel } from './models/ModelsPanel';
 import { MonitorPanel } from './monitor/MonitorPanel';
+import { offeredTranslation } from './page';
+import { hidePicture } from './picture';
 import { storeFor } from './session';
 import { Connection } from './studio/Connection';
 import { Studio } from './studio/Studio';
+import { Versions } from './studio/Versions';
 import { settle } from './styles';
 
 const PANELS: Record<string, FunctionComponent> = {
@@ -35,12 +40,13 @@ const PANELS: Record<string, FunctionComponent> = {
   monitor: MonitorPanel
 };
 
-/** AFM: nothing to do per model; panels share their store per server. */
-function initialize(): void {}
-
 /** AFM: renders the model's panel into `el`; returns the function that takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {
   const controller = new AbortController();
+  const gettext = offeredTranslation();
+  if (gettext) {
+    translateAll(gettext);
+  }
   const name = String(model.get('panel') ?? 'studio');
   const Room = PANELS[name] ?? Studio;
   const store = storeFor(
@@ -56,17 +62,20 @@ function render({ model, el, signal }: RenderContext): () => void {
   settle(root, controller.signal);
   renderTree(
     <PanelContext.Provider value={{ store, host: hostOf(model, controller.signal) }}>
+      <Versions />
       <Room />
       <Connection />
     </PanelContext.Provider>,
     root
   );
+  const showPicture = hidePicture(model.get('picture'));
 
   const dispose = (): void => {
     if (!controller.signal.aborted) {
       controller.abort();
       renderTree(null, root);
       root.remove();
+      showPicture();
       release();
     }
   };
@@ -74,12 +83,4 @@ function render({ model, el, signal }: RenderContext): () => void {
   return dispose;
 }
 
-/**
- * For a host that has translations: every text goes through `gettext` once. Panels that are on the
- * screen keep their words until they are drawn again, so a host calls it before it renders.
- */
-function translate(gettext: (text: string) => string): void {
-  translateAll(gettext);
-}
-
-export default { initialize, render, translate };
+export default { render };

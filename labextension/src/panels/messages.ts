@@ -36,6 +36,11 @@ const english = {
   'connection.reconnecting': 'Reconnecting…',
   'connection.reconnecting.title': 'Live updates are interrupted. What you see may be out of date.',
 
+  'versions.page':
+    'The server runs miStudio {server}, this page {page}. Restart the server and reload the page.',
+  'versions.kernel':
+    'The server runs miStudio {server}, this kernel {kernel}. Install the same version where the kernel runs, and restart it.',
+
   'action.add': 'Add',
   'action.back': 'Back',
   'action.cancel': 'Cancel',
@@ -204,8 +209,9 @@ const english = {
   'hooks.layers.hint': 'For example 0,2-5 or 0-11:2 or all',
   'hooks.all': 'All',
   'hooks.none': 'None',
-  'hooks.everySecond': 'Every 2nd',
-  'hooks.everyFourth': 'Every 4th',
+  'hooks.every': 'Every',
+  'hooks.every.unit': 'layers',
+  'hooks.every.label': 'Distance between layers: 3 is every third',
   'hooks.presets': 'Choose layers',
   'hooks.other': 'Other modules',
   'hooks.count': '{n} chosen',

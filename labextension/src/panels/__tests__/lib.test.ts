@@ -12,7 +12,7 @@ import {
 } from '../lib/grid';
 import { foldStart, pieces } from '../lib/highlight';
 import { blockPoint, contract, expand, splitName } from '../lib/hooks';
-import { formatLayers, parseLayers } from '../lib/layers';
+import { formatLayers, parseLayers, stepOf } from '../lib/layers';
 import { extractCall, reference } from '../lib/python';
 import { asChoice, readForm, toRequest } from '../lib/selection';
 import { count, t, translateAll } from '../messages';
@@ -136,6 +136,14 @@ describe('layers', () => {
     expect(formatLayers([0, 1, 2], 3)).toBe('all');
     expect(formatLayers([0], 1)).toBe('0');
   });
+
+  it.each([
+    [[0, 3, 6], 3],
+    [[1, 2], 1],
+    [[0, 3, 5], 0],
+    [[4], 0],
+    [[], 0]
+  ])('knows how far apart %j are', (layers, step) => expect(stepOf(layers)).toBe(step));
 });
 
 describe('hook points', () => {

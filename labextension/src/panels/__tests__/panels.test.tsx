@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import panels from '../index';
 import type { AnyModel } from '../afm';
+import { offerTranslation } from '../page';
+import { VERSION } from '../../version';
 
 /** A widget's model that counts its listeners. */
 class FakeModel implements AnyModel {
@@ -149,7 +151,10 @@ function lists(extra: Answers = {}): Answers {
     'GET models': () => [200, { models: [model] }],
     'GET extractions': () => [200, { extractions: [] }],
     'GET jobs': () => [200, { jobs: [] }],
-    'GET system': () => [200, { version: '0', devices: [{ id: 'cpu', name: 'CPU', kind: 'cpu' }] }],
+    'GET system': () => [
+      200,
+      { version: VERSION, devices: [{ id: 'cpu', name: 'CPU', kind: 'cpu' }] }
+    ],
     'GET models/model_1/architecture': () => [200, architecture],
     ...extra
   };
@@ -245,6 +250,40 @@ describe('a panel', () => {
     mount('jobs').dispose();
     mount('jobs').dispose();
     expect(document.querySelectorAll('style[data-jp-mistudio-style]')).toHaveLength(1);
+  });
+
+  it('speaks the language of the page that it is in', () => {
+    server = lists();
+    offerTranslation(text => (text === 'Jobs' ? 'Aufträge' : text));
+    try {
+      expect(mount('jobs').find('h2').textContent).toBe('Aufträge');
+    } finally {
+      offerTranslation(text => text);
+    }
+    expect(mount('jobs').find('h2').textContent).toBe('Jobs');
+  });
+
+  it('says which of server, page and kernel has another version', async () => {
+    server = lists();
+    const same = mount('jobs', { page_version: VERSION, kernel_version: VERSION });
+    await wait(() => expect(requests.some(each => each.path === 'system')).toBe(true));
+    const kernel = mount('jobs', { kernel_version: '0.0.9' });
+    await wait(() => expect(kernel.el.textContent).toContain('this kernel 0.0.9'));
+    expect(kernel.el.textContent).not.toContain('this page');
+    const page = mount('jobs', { page_version: '0.0.8' });
+    await wait(() => expect(page.el.textContent).toContain('this page 0.0.8'));
+    expect(same.el.textContent).not.toContain('The server runs');
+  });
+
+  it('hides the picture that stands in for it, as long as it lives', () => {
+    server = lists();
+    document.body.innerHTML =
+      '<div class="jp-OutputArea-child"><p class="jp-mistudio-picture-ab12"></p></div>';
+    const output = document.body.firstElementChild as HTMLElement;
+    const { dispose } = mount('jobs', { picture: 'ab12' });
+    expect(output.style.display).toBe('none');
+    dispose();
+    expect(output.style.display).toBe('');
   });
 
   it('says what is wrong and tries again', async () => {

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { axesOf, offerOf, setLayers, toggleLayer, toggleName, togglePoint } from '../lib/grid';
 import type { Axes } from '../lib/grid';
-import { formatLayers, parseLayers, range } from '../lib/layers';
+import { formatLayers, parseLayers, range, stepOf } from '../lib/layers';
 import { t } from '../messages';
 import type { Architecture } from '../types';
 import { Button } from '../ui/Button';
@@ -63,12 +63,7 @@ export function HookChooser({ architecture, chosen, onChange, error }: Props) {
         <div class="jp-mistudio-actions" role="group" aria-label={t('hooks.presets')}>
           <Button onClick={() => apply(range(0, n - 1, 1))}>{t('hooks.all')}</Button>
           <Button onClick={() => apply([])}>{t('hooks.none')}</Button>
-          {n > 3 && (
-            <Button onClick={() => apply(range(0, n - 1, 2))}>{t('hooks.everySecond')}</Button>
-          )}
-          {n > 7 && (
-            <Button onClick={() => apply(range(0, n - 1, 4))}>{t('hooks.everyFourth')}</Button>
-          )}
+          {n > 2 && <EveryField layers={axes.layers} n={n} onLayers={apply} />}
         </div>
         <HookGrid
           offer={offer}
@@ -135,6 +130,32 @@ function LayersField({ layers, n, onLayers, error }: LayersProps) {
         }
       }}
     />
+  );
+}
+
+/** Every k-th layer, from the first on; empty for a choice that is none such. */
+function EveryField({ layers, n, onLayers }: Omit<LayersProps, 'error'>) {
+  const step = stepOf(layers);
+  return (
+    <label class="jp-mistudio-every">
+      {t('hooks.every')}
+      <input
+        class="jp-mistudio-input"
+        type="number"
+        min={1}
+        max={n - 1}
+        aria-label={t('hooks.every.label')}
+        placeholder="k"
+        value={step || ''}
+        onInput={event => {
+          const wanted = event.currentTarget.valueAsNumber;
+          if (Number.isInteger(wanted) && wanted > 0 && wanted < n) {
+            onLayers(range(0, n - 1, wanted));
+          }
+        }}
+      />
+      {t('hooks.every.unit')}
+    </label>
   );
 }
 

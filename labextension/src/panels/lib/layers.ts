@@ -68,7 +68,12 @@ export function range(first: number, last: number, step: number): number[] {
   return layers;
 }
 
-function stepOf(sorted: readonly number[]): number {
-  const step = (sorted[1] ?? 0) - (sorted[0] ?? 0);
-  return sorted.every((layer, i) => i === 0 || layer - (sorted[i - 1] ?? 0) === step) ? step : 0;
+/** The distance between layers that are equally far apart; 0 where there is none. */
+export function stepOf(sorted: readonly number[]): number {
+  const [first, second] = sorted;
+  if (first === undefined || second === undefined) {
+    return 0;
+  }
+  const step = second - first;
+  return sorted.every((layer, i) => layer === first + i * step) ? step : 0;
 }
