@@ -25,8 +25,8 @@ CHROMIUM_OPTIONS = [
     "--disable-dev-shm-usage",
 ]
 
-#: Errors that JupyterLab, Notebook 7 and the browser have without miStudio too, and what the browser
-#: itself says of a server that is not there or has no miStudio. Notebook 7.6 loads settings
+#: Errors that JupyterLab, Notebook 7 and the browser have without miStudio too, and what the
+#: browser itself says of a server that is gone or has no miStudio. Notebook 7.6 loads settings
 #: before those of its shortcuts, which then lack their "schema".
 FOREIGN_ERRORS = re.compile(
     r"Failed to load resource|api/kernels/.* WebSocket|^WebSocket connection to |"
