@@ -120,8 +120,9 @@ def tokens(acts: Activations, selection: Mapping[str, Any]) -> str:
         return ""
     by = "the norm" if dimension is None else f"dimension {dimension}"
     spans = "".join(_spans(_texts(acts, ids), values, dimension))
+    what = f"Sample {sample:,} by {by} of {html.escape(hook)}"
     return (
-        f'<div style="{_FRAME}"><div style="{_MUTED}">Sample {sample:,} by {by} of {html.escape(hook)}</div>'
+        f'<div style="{_FRAME}"><div style="{_MUTED}">{what}</div>'
         f'<div style="{_TEXT}">{spans}</div></div>'
     )
 
