@@ -158,7 +158,8 @@ async def test_a_broken_connection_keeps_what_came(
     )
     writer.write(data[:2_000_000])
     await writer.drain()
-    await asyncio.sleep(0.3)
+    while (await api("GET", f"uploads/{upload['id']}"))["offset"] == 0:
+        await asyncio.sleep(0.02)
     busy = await put(jp_fetch, upload["id"], data, 0, size, expect=409)
     assert busy["code"] == "upload_busy"
     writer.close()
