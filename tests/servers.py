@@ -36,6 +36,7 @@ class JupyterProcess:
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
     python: str = sys.executable
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    #: Chosen at the first start and kept, so that a restarted server is found again.
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +79,7 @@ class JupyterProcess:
         """Start the server and wait until it answers."""
         for name in ("home", "notebooks", "config", "runtime", "settings", "workspaces"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = self.port or free_port()
         self._write_config()
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -137,9 +138,13 @@ class JupyterProcess:
             "completer-extension/manager": {"autoCompletion": False},
         }
         for name, values in settings.items():
-            path = self.folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values), encoding="utf-8")
+            self.write_setting(f"@jupyterlab/{name}", values)
+
+    def write_setting(self, plugin: str, values: dict[str, Any]) -> None:
+        """Write a user's settings of a plugin of JupyterLab, for pages that are opened later."""
+        path = self.folder / "settings" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
 
     def _environment(self) -> dict[str, str]:
         keep = {

@@ -22,18 +22,19 @@ print(hook, acts[hook].shape, float(acts[hook][:100].astype("float64").std()))""
 def open_lab(page: Page, server: JupyterProcess) -> None:
     """Open JupyterLab and wait until it can be used."""
     page.goto(server.page("lab?reset"))
-    _wait_for_app(page)
+    wait_for_app(page)
 
 
 def open_notebook7(page: Page, server: JupyterProcess, name: str) -> None:
     """Open an empty notebook in Notebook 7."""
     write_notebook(server.notebooks / name)
     page.goto(server.page(f"notebooks/{name}"))
-    _wait_for_app(page)
+    wait_for_app(page)
     _wait_for_kernel(page)
 
 
-def _wait_for_app(page: Page) -> None:
+def wait_for_app(page: Page) -> None:
+    """Wait until a page that was opened or loaded again can be used."""
     page.wait_for_function(
         "() => window.jupyterapp?.commands?.hasCommand('mistudio:open-panel')", timeout=SLOW
     )

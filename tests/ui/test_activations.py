@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.servers import JupyterProcess
 from tests.ui.axe import serious_findings
@@ -209,9 +209,88 @@ def test_everyone(
         panels.root.get_by_role("button", name="Back").click()
     assert findings == []
 
+    # Who asked for less motion gets none.
+    page.emulate_media(reduced_motion="reduce")
+    panels.tab("Extract")
+    moving = """elements => elements.filter(element =>
+        getComputedStyle(element).transitionProperty !== 'none').length"""
+    assert panels.root.locator(".jp-mistudio *").evaluate_all(moving) == 0
+    page.emulate_media(reduced_motion="no-preference")
+
+    # The sidebar is no wider than JupyterLab makes it (250 px): nothing is out of reach.
     for tab in panels.root.get_by_role("tab").all():
         box = tab.bounding_box()
         around = panels.root.bounding_box()
         assert box is not None
         assert around is not None
         assert box["x"] + box["width"] <= around["x"] + around["width"] + 1, tab.inner_text()
+
+
+class Keyboard:
+    """Somebody who has no mouse."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def to(self, name: str, key: str = "Tab") -> Locator:
+        """Press a key until the control with this name has the focus."""
+        for _ in range(80):
+            focused = self.page.locator("*:focus")
+            if name in (self._name(focused) or ""):
+                # What has the focus can be seen to have it.
+                style = focused.evaluate(
+                    "e => { const s = getComputedStyle(e);"
+                    " return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }"
+                )
+                assert style, f"{name} does not show that it has the focus"
+                return focused
+            self.page.keyboard.press(key)
+        raise AssertionError(f"The keyboard does not reach {name}.")
+
+    @staticmethod
+    def _name(focused: Locator) -> str | None:
+        return focused.evaluate_all(
+            "([e]) => e && (e.getAttribute('aria-label') || e.labels?.[0]?.textContent"
+            " || e.textContent || '').trim()"
+        )
+
+    def press(self, name: str, key: str = "Enter") -> None:
+        """Go to a control and press it."""
+        self.to(name)
+        self.page.keyboard.press(key)
+
+
+def test_keyboard_alone(jupyter: JupyterProcess, extraction: dict[str, Any], page: Page) -> None:
+    """From the shortcut to arrays in a kernel without a mouse."""
+    open_lab(page, jupyter)
+    new_notebook(page)
+    page.keyboard.press("Control+Alt+m")
+    panels = Panels(page.locator("#mistudio-sidebar"))
+    keyboard = Keyboard(page)
+    keyboard.to("Extract", "ArrowRight")
+    keyboard.to("Dataset")
+    page.keyboard.type("sample")
+    keyboard.to("Model")
+    page.keyboard.type("sample")
+    keyboard.to("Layers")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("2")
+    keyboard.to("At most this many samples")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("30")
+    keyboard.press("Extract and open in notebook")
+    run = panels.root.locator("[data-testid^=mistudio-run]")
+    expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
+
+    # Into an extraction and back: the focus is where it was.
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Alt+m")
+    keyboard.to("Activations", "ArrowRight")
+    keyboard.press("Open looked-into")
+    expect(panels.root.get_by_role("listbox")).to_be_visible(timeout=SLOW)
+    keyboard.press("Tokens of sample 0")
+    page.keyboard.press("ArrowRight")
+    expect(panels.root.get_by_test_id("mistudio-token")).to_contain_text("Stands out")
+    keyboard.to("Back", "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(panels.row("looked-into").get_by_role("button", name="Open looked-into")).to_be_focused()

@@ -16,12 +16,14 @@ from tests.ui.frontends import (
     Panels,
     cells,
     choose_theme,
+    execute,
     new_notebook,
     open_lab,
     open_notebook7,
     printed_summary,
     run_cell,
     sidebar,
+    wait_for_app,
 )
 
 HOOKS = ["blocks.1.hook_mlp_out", "blocks.1.hook_resid_post", "blocks.4.hook_mlp_out"]
@@ -50,7 +52,10 @@ def configure(panels: Panels, max_samples: int) -> None:
     """Choose sample dataset and model, two layers, two hook points."""
     panels.choose("Dataset", "sample-stories")
     panels.choose("Model", "sample-model")
-    panels.root.get_by_role("textbox", name="Layers").fill("1,4")
+    layers = panels.root.get_by_role("textbox", name="Layers")
+    panels.root.get_by_label("Distance between layers").fill("4")
+    expect(layers).to_have_value("0,4")
+    layers.fill("1,4")
     panels.point("resid_post")
     panels.point("mlp_out")
     panels.root.get_by_label("At most this many samples").fill(str(max_samples))
@@ -59,6 +64,8 @@ def configure(panels: Panels, max_samples: int) -> None:
 
 
 def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
+    jupyter.write_setting("@mistudio/labextension/plugin", {"notifyAfter": 1})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_lab(page, jupyter)
     new_notebook(page)
     panels = sidebar(page)
@@ -101,6 +108,22 @@ def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, sh
     assert summary[0] == HOOKS[0]
     shots("done")
 
+    # The end of a job that took long is told, with the way to what it made.
+    told = page.locator(".Toastify__toast").filter(has_text="the activations of")
+    told.get_by_role("button", name="Look inside").click(timeout=SLOW)
+    expect(panels.root.get_by_test_id("mistudio-extraction")).to_be_visible()
+    shots("notified")
+
+    # The form as code is the same extraction, which is there already.
+    panels.tab("Extract")
+    panels.button("Copy as Python").click()
+    expect(panels.root.get_by_text("Copied")).to_be_visible()
+    code = page.evaluate("() => navigator.clipboard.readText()")
+    assert code.startswith("import mistudio_ext as ms")
+    ran = run_cell(page, f"# copied\n{code}\nprint(acts.wait().id)")
+    expect(ran.last).to_contain_text(newest(jupyter), timeout=SLOW)
+    assert len(jupyter.api("extractions")["extractions"]) == 1
+
     choose_theme(page, "JupyterLab Dark")
     shots("done-dark")
     for tab in ("Datasets", "Models", "Jobs", "Activations"):
@@ -108,16 +131,41 @@ def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, sh
         shots(f"{tab.lower()}-dark")
 
 
-def test_state_survives_a_reload(jupyter: JupyterProcess, page: Page) -> None:
+def test_windows_reloads_and_restarts(jupyter: JupyterProcess, page: Page) -> None:
     open_lab(page, jupyter)
     panels = sidebar(page)
     panels.tab("Jobs")
     expect(panels.root.get_by_test_id("mistudio-jobs")).to_be_visible()
+    execute(page, "mistudio:open-in-main-area")
+    tab = page.locator("#mistudio-main")
+    Panels(tab).tab("Models")
     page.wait_for_timeout(1500)  # JupyterLab saves its layout a second after a change.
     page.goto(jupyter.page("lab"))
-    expect(page.locator("#mistudio-sidebar").get_by_test_id("mistudio-jobs")).to_be_visible(
-        timeout=SLOW
-    )
+    sidebar_jobs = page.locator("#mistudio-sidebar").get_by_test_id("mistudio-jobs")
+    expect(sidebar_jobs).to_be_visible(timeout=SLOW)
+    expect(Panels(tab).row("sample-model")).to_be_visible(timeout=SLOW)
+
+    # Another window shows what it wants, and the same records at the same time.
+    other = page.context.new_page()
+    open_lab(other, jupyter)
+    there = sidebar(other)
+    there.tab("Activations")
+    expect(sidebar_jobs).to_be_visible()
+    body = {"model": "sample-model", "dataset": "sample-stories", "max_samples": 20}
+    jupyter.api("extractions", {**body, "name": "in-both"})
+    expect(sidebar_jobs).to_contain_text("in-both", timeout=SLOW)
+    expect(there.row("in-both")).to_contain_text("Done", timeout=SLOW)
+
+    # A server that comes back is found again, and what was missed is read.
+    jupyter.stop()
+    lost = page.locator("#mistudio-sidebar").get_by_text("Reconnecting")
+    expect(lost).to_be_visible()
+    jupyter.start()
+    expect(lost).to_be_hidden(timeout=SLOW)
+    jupyter.api("extractions", {**body, "max_samples": 21, "name": "after-restart"})
+    expect(sidebar_jobs).to_contain_text("after-restart", timeout=SLOW)
+    expect(there.row("after-restart")).to_contain_text("Done", timeout=SLOW)
+    other.close()
 
 
 def test_panels_in_a_cell(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
@@ -147,10 +195,10 @@ def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, sho
     panels.tab("Extract")
     configure(panels, 100)
     started = Started(jupyter, page)
-    panels.button("Extract").click()
+    panels.button("Extract and open in notebook").click()
     run = started.run(panels)
-    run.get_by_role("button", name="Send to kernel").click()
     expect(run).to_contain_text("The kernel has it as acts", timeout=SLOW)
+    expect(cells(page).first).to_contain_text("ms.open")
     summary = printed_summary(run_cell(page, SUMMARY))
     check_against_disk(jupyter, *summary, name=newest(jupyter))
     shots("notebook7")
@@ -158,6 +206,12 @@ def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, sho
     widget = run_cell(page, "ms.JobsPanel()")
     expect(widget.get_by_test_id("mistudio-jobs")).to_contain_text("Extract", timeout=SLOW)
     shots("notebook7-cell")
+
+    # What was chosen is there again after a reload.
+    page.reload()
+    wait_for_app(page)
+    panels = sidebar(page)
+    expect(panels.root.get_by_role("textbox", name="Layers")).to_have_value("1,4", timeout=SLOW)
 
 
 class Started:
