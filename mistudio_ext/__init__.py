@@ -17,6 +17,14 @@ from mistudio_ext._version import __version__
 if TYPE_CHECKING:
     from mistudio_ext import errors
     from mistudio_ext.activations.handle import Activations
+    from mistudio_ext.client.datasets import (
+        Dataset,
+        Tokenization,
+        add_dataset,
+        dataset,
+        datasets,
+        delete,
+    )
     from mistudio_ext.client.extract import extract
     from mistudio_ext.client.opening import list_extractions as list
     from mistudio_ext.client.opening import open_extraction as open
@@ -34,12 +42,18 @@ __all__ = [
     "ActivationPanel",
     "Activations",
     "ArchitecturePanel",
+    "Dataset",
     "DatasetPanel",
     "ExtractionPanel",
     "JobsPanel",
     "ModelPanel",
     "MonitorPanel",
+    "Tokenization",
     "__version__",
+    "add_dataset",
+    "dataset",
+    "datasets",
+    "delete",
     "errors",
     "extract",
     "list",
@@ -49,6 +63,17 @@ __all__ = [
 #: Where each public name is defined: (module, name in it); None for the module itself.
 _HOMES: dict[str, tuple[str, str | None]] = {
     "Activations": ("mistudio_ext.activations.handle", "Activations"),
+    **{
+        name: ("mistudio_ext.client.datasets", name)
+        for name in (
+            "Dataset",
+            "Tokenization",
+            "add_dataset",
+            "dataset",
+            "datasets",
+            "delete",
+        )
+    },
     "errors": ("mistudio_ext.errors", None),
     "extract": ("mistudio_ext.client.extract", "extract"),
     "list": ("mistudio_ext.client.opening", "list_extractions"),

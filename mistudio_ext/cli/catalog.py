@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from mistudio_ext.cli.session import find, services, studio
+from mistudio_ext.errors import MiStudioError
 from mistudio_ext.services.context import human
 
 
@@ -44,9 +46,16 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _delete(arguments: argparse.Namespace) -> int:
+    code = 0
     with studio(arguments) as opened:
-        found = [find(opened, name) for name in arguments.id]
-        for noun, record in found:
-            gone = services(opened)[noun].delete(record.id)
-            print(f"deleted {noun} '{record.name}', {human(gone['freed_bytes'])} freed")
-    return 0
+        found = [(name, *find(opened, name)) for name in arguments.id]
+        for name, noun, record in found:
+            try:
+                gone = services(opened)[noun].delete(record.id)
+            except MiStudioError as error:
+                # The others go all the same.
+                print(f"kept {noun} '{name}': {error}", file=sys.stderr)
+                code = 1
+            else:
+                print(f"deleted {noun} '{name}', {human(gone['freed_bytes'])} freed")
+    return code

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mistudio_ext._version import __version__
+from mistudio_ext.cli.dataset_arguments import add_dataset_commands
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
 
 DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
@@ -22,6 +23,9 @@ _COMMANDS = {
     "show": "mistudio_ext.cli.catalog",
     "delete": "mistudio_ext.cli.catalog",
     "verify": "mistudio_ext.cli.verify",
+    **dict.fromkeys(
+        ("import", "search", "statistics", "tokenize", "export"), "mistudio_ext.cli.datasets"
+    ),
     "doctor": "mistudio_ext.cli.doctor",
 }
 
@@ -56,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", parents=[common], help="one thing of the catalog")
     show.add_argument("id", help="id or name")
     show.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+    add_dataset_commands(commands, common)
 
     verify = commands.add_parser(
         "verify", parents=[common], help="read an extraction again and compare its checksums"

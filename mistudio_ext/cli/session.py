@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from mistudio_ext.catalog import TokenizationRecord
 from mistudio_ext.errors import NotFoundError
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
@@ -35,7 +36,37 @@ def services(opened: Studio) -> dict[str, Any]:
         "extraction": opened.extractions,
         "model": opened.models,
         "dataset": opened.datasets,
+        "tokenization": Tokenizations(opened),
     }
+
+
+class Tokenizations:
+    """All tokenizations, whatever their dataset; they are known by their ids."""
+
+    def __init__(self, opened: Studio) -> None:
+        self._opened = opened
+
+    def list(self) -> list[dict[str, Any]]:
+        """Return all of them, each under the name of its dataset and split."""
+        return [
+            {**record, "name": f"{dataset['name']} / {record['split']}"}
+            for dataset in self._opened.datasets.list()
+            for record in self._opened.tokenizations.list(dataset["id"])
+        ]
+
+    def record(self, tokenization_id: str) -> TokenizationRecord:
+        """Return one; NotFoundError if there is none."""
+        return self._opened.catalog.tokenizations.get(tokenization_id)
+
+    def get(self, tokenization_id: str) -> dict[str, Any]:
+        """Return one as the interface gives it."""
+        record = self.record(tokenization_id)
+        return self._opened.tokenizations.get(record.dataset_id, record.id)
+
+    def delete(self, tokenization_id: str) -> dict[str, Any]:
+        """Delete one with its files."""
+        record = self.record(tokenization_id)
+        return self._opened.tokenizations.delete(record.dataset_id, record.id)
 
 
 def find(opened: Studio, name: str) -> tuple[str, Any]:

@@ -83,28 +83,28 @@ class LocalBackend:
     """
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+        self.studio = studio
 
     def create(self, body: Json) -> Json:
         """Start an extraction and return its record."""
-        record: Json = self._studio.extractions.create(body)[0]
+        record: Json = self.studio.extractions.create(body)[0]
         return record
 
     def extractions(self) -> list[Json]:
         """Return all extractions' records, newest first."""
-        return self._studio.extractions.list()
+        return self.studio.extractions.list()
 
     def extraction(self, extraction_id: str) -> Json:
         """Return one extraction's record."""
-        return self._studio.extractions.get(extraction_id)
+        return self.studio.extractions.get(extraction_id)
 
     def job(self, job_id: str) -> Json:
         """Return one job's record."""
-        return self._studio.jobs.view(self._studio.jobs.get(job_id))
+        return self.studio.jobs.view(self.studio.jobs.get(job_id))
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to end."""
-        self._studio.jobs.cancel(job_id)
+        self.studio.jobs.cancel(job_id)
 
 
 class JobSource:

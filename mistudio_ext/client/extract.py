@@ -117,8 +117,8 @@ def extract(
     if unknown:
         raise _unknown_argument(next(iter(unknown)))
     body: dict[str, Any] = {
-        "model": _place(model),
-        "dataset": _place(dataset),
+        "model": place_of(model),
+        "dataset": place_of(dataset),
         "layers": None if (chosen := parse_layers(layers)) is None else list(chosen),
         "hooks": [hooks] if isinstance(hooks, str) else list(hooks),
         "split": split,
@@ -140,7 +140,7 @@ def extract(
     return handle_of(record, JobSource(backend, record["id"]))
 
 
-def _place(value: str | os.PathLike[str]) -> str:
+def place_of(value: str | os.PathLike[str]) -> str:
     """Return a folder or file as an absolute path, since a server has another working folder."""
     path = Path(value).expanduser()
     if isinstance(value, str) and (value in _BUNDLED or not path.exists()):

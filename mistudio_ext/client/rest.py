@@ -92,6 +92,16 @@ class RestClient:
             # The key makes the server answer what it answered, should it have begun already.
             return self._request("POST", path, body, key)
 
+    def delete(self, path: str) -> Json:
+        """Return the answer to a DELETE.
+
+        Raises
+        ------
+        ServerError, MiStudioError
+            As for :meth:`get`.
+        """
+        return self._request("DELETE", path)
+
     def _request(self, method: str, path: str, body: Json | None = None, key: str = "") -> Json:
         headers = {"Accept": "application/json"}
         if self.address.token:

@@ -42,7 +42,7 @@ class Resolver:
                 self._models.check(self._model_source(model))
         if not (catalog.datasets.find(id=dataset) or catalog.datasets.find(name=dataset)):
             with _at_field("dataset"):
-                self._datasets.check(_source(dataset, "dataset", sample.DATASET_NAME))
+                self._datasets.check(source_of(dataset))
 
     def dataset(self, text: str) -> DatasetRecord:
         """Return the dataset, registering it if need be; a failed one is tried again."""
@@ -50,7 +50,7 @@ class Resolver:
         found = catalog.find(id=text) or catalog.find(name=text)
         if found is not None and found.state != "failed":
             return found
-        body = dict(found.request) if found else _source(text, "dataset", sample.DATASET_NAME)
+        body = dict(found.request) if found else source_of(text)
         created, _ = self._datasets.create(body)
         return catalog.get(created["id"])
 
@@ -118,6 +118,11 @@ def _at_field(field: str) -> Iterator[None]:
     except MiStudioError as error:
         error.field = field
         raise
+
+
+def source_of(dataset: str) -> Json:
+    """Return the body that registers the dataset that a text names."""
+    return _source(dataset, "dataset", sample.DATASET_NAME)
 
 
 def _source(text: str, noun: str, sample_name: str) -> Json:

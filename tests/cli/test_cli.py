@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mistudio_ext import sample
+from mistudio_ext.cli.main import main
 
 ROWS = [f"Row {n}: the cat number {n} sat on mat {n * 7}." for n in range(60)]
 
@@ -75,6 +76,40 @@ def test_extract_show_verify_delete(tmp_path: Path, rows: Path) -> None:
     assert "freed" in cli("delete", "run1", data=data).stdout
     assert not folder.exists()
     assert json.loads(cli("list", "--json", data=data).stdout)["extractions"] == []
+
+
+def test_datasets(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Imported, searched, counted, tokenised, exported, deleted; all without a server."""
+    data = tmp_path / "data"
+
+    def here(*arguments: str) -> str:
+        """Run a command in this process, which spares its imports."""
+        assert main([*arguments, "--data-dir", str(data)]) == 0
+        return capsys.readouterr().out
+
+    rows.write_text(rows.read_text() + "{broken\n")
+    asked = ("import", str(rows), "--name", "rows", "--skip-bad-rows", "--json")
+    imported = json.loads(cli(*asked, data=data).stdout)
+    assert (imported["name"], imported["n_rows"]) == ("rows", 60)
+    found = cli("search", "rows", '"number 7" OR "number 9"', "--limit", "1", data=data)
+    assert found.stdout == f"train:7\t{ROWS[7]}\n"
+    assert "1 of 2 rows" in found.stderr
+    assert "n_samples,60" in here("statistics", "rows", "--csv")
+
+    how = ("--tokenizer", str(sample.MODEL_DIR), "--context", "8", "--mode", "chunk")
+    tokens = json.loads(here("tokenize", "rows", *how, "--bos", "none", "--json"))
+    assert (tokens["settings"]["context"], tokens["settings"]["bos"]) == (8, "none")
+    assert tokens["n_samples"] > 60
+    by_tokens = json.loads(here("statistics", "rows", "--tokenization", tokens["id"]))
+    assert by_tokens["n_tokens"] == tokens["n_tokens"]
+    folder = Path(here("export", tokens["id"], "--padding", "none").strip())
+    assert folder.is_dir()
+    listed = json.loads(here("list", "--json"))
+    assert [t["name"] for t in listed["tokenizations"]] == ["rows / train"]
+    assert here("delete", tokens["id"], "rows").count("freed") == 2
+    assert not folder.exists()
+    listed = json.loads(here("list", "--json"))
+    assert listed["datasets"] == listed["tokenizations"] == []
 
 
 def wait_for_tokens(data: Path, process: subprocess.Popen[str]) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import mistudio_ext as ms
+from mistudio_ext import sample
 from mistudio_ext.activations.verify import verify
 from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError, ServerError
+from tests.client.stories import away_again, from_file_to_tokens
 from tests.servers import JupyterProcess
 
 
@@ -75,6 +77,15 @@ def test_story(server):
     with pytest.raises(InvalidInputError) as caught:
         ms.extract(**{**arguments, "layers": [99], "name": "other"})
     assert caught.value.field == "layers"
+
+
+def test_datasets(tmp_path):
+    rows = from_file_to_tokens(tmp_path, sample.MODEL_DIR)
+    with pytest.raises(InvalidInputError) as caught:
+        rows.search("(")
+    assert caught.value.code == "bad_query"
+    assert rows.near_duplicates(timeout=120)["splits"][0]["duplicates"] == 0
+    away_again(rows)
 
 
 def test_errors_over_rest():

@@ -7,10 +7,17 @@ import atexit
 import pytest
 
 import mistudio_ext as ms
+from mistudio_ext import sample
 from mistudio_ext.activations import manifest
 from mistudio_ext.client import backend
-from mistudio_ext.client.extract import _place
-from mistudio_ext.errors import ExtractionError, InvalidInputError, MiStudioError, NotFoundError
+from mistudio_ext.client.extract import place_of
+from mistudio_ext.errors import (
+    ExtractionError,
+    InvalidInputError,
+    MiStudioError,
+    NotFoundError,
+)
+from tests.client.stories import away_again, from_file_to_tokens
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +66,9 @@ def test_folders_become_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("mine", "sample-model"):
         (tmp_path / name).mkdir()
-    assert _place("mine") == _place(tmp_path / "mine") == str(tmp_path / "mine")
-    assert _place("sample-model") == "sample-model"
-    assert _place("org/model") == "org/model"
+    assert place_of("mine") == place_of(tmp_path / "mine") == str(tmp_path / "mine")
+    assert place_of("sample-model") == "sample-model"
+    assert place_of("org/model") == "org/model"
 
 
 @pytest.mark.parametrize(
@@ -98,3 +105,25 @@ def test_a_job_that_fails_raises_its_own_message(data, tmp_path):
         acts.wait(timeout=100)
     assert caught.value.code == "empty_dataset"
     assert ms.open("x").state == "failed"
+
+
+def test_datasets_without_a_server(data, tmp_path):
+    rows = from_file_to_tokens(tmp_path, sample.MODEL_DIR)
+    folder = rows.tokenizations()[0].export(padding="none", timeout=120)
+    assert (folder / "state.json").is_file() or (folder / "dataset_info.json").is_file()
+    away_again(rows)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "error"),
+    [
+        ("/nowhere/at/all", {}, MiStudioError),
+        ("not a//name", {}, InvalidInputError),
+        ("sample-stories", {"max_rows": 0}, InvalidInputError),
+        ("sample-stories", {"colour": "red"}, InvalidInputError),
+    ],
+)
+def test_datasets_that_cannot_be_asked_for(data, source, settings, error):
+    with pytest.raises(error):
+        ms.add_dataset(source, **settings)
+    assert ms.datasets() == []
