@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.hubsim import HubSim, hub_root
 from tests.servers import JupyterProcess
+from tests.ui.axe import serious_findings
 from tests.ui.frontends import SLOW, Panels, open_lab, sidebar
 
 __all__ = ["hub_root"]
@@ -40,6 +42,7 @@ def test_from_the_hub_and_from_a_file_to_tokens(page: Page, jupyter: JupyterProc
 
     jupyter.api("models", {"source": "sample"})
     panels.root.get_by_role("button", name="Open demo/multi:fr").click()
+    scroll(page, panels)
     search(panels)
     count_words(panels)
     tokenise(panels)
@@ -91,12 +94,38 @@ def send_file(panels: Panels) -> None:
 def search(panels: Panels) -> None:
     field = panels.root.get_by_label("Search the texts")
     field.fill("token AND NOT circuit")
-    expect(panels.root.get_by_text(" found")).to_be_visible(timeout=SLOW)
+    expect(panels.root.get_by_text(re.compile(r"of \d+ found$"))).to_be_visible(timeout=SLOW)
     expect(panels.root.locator("mark").first).to_have_text("token")
     field.fill("nowhere")
     expect(panels.root.get_by_text("No text matches")).to_be_visible(timeout=SLOW)
     field.fill("")
-    expect(panels.root.get_by_text("0–49 of 100").first).to_be_visible()
+    expect(panels.root.get_by_text(re.compile("^0–\\d+ of 100$"))).to_be_visible()
+
+
+def scroll(page: Page, panels: Panels) -> None:
+    """All rows are one list: by keyboard, by number, and where it was after a reload."""
+    samples = panels.root.get_by_role("feed", name="Samples")
+    samples.focus()
+    page.keyboard.press("End")
+    last = panels.root.get_by_test_id("mistudio-sample-99")
+    expect(last).to_be_focused()
+    expect(last).to_have_attribute("aria-posinset", "100")
+    expect(last).to_have_attribute("aria-setsize", "100")
+    expect(last).to_be_in_viewport(ratio=1)
+    expect(panels.root.get_by_test_id("mistudio-sample-0")).to_have_count(0)
+    page.keyboard.press("ArrowUp")
+    expect(panels.root.get_by_test_id("mistudio-sample-98")).to_be_focused()
+    page.keyboard.press("PageUp")
+    page.keyboard.press("Home")
+    expect(panels.root.get_by_test_id("mistudio-sample-0")).to_be_focused()
+    field = panels.root.get_by_label("Go to row")
+    field.fill("50")
+    field.press("Enter")
+    expect(panels.root.get_by_text(re.compile("^50–\\d+ of 100$"))).to_be_visible()
+    assert serious_findings(page, "#mistudio-sidebar") == []
+    page.wait_for_function("() => (localStorage['mistudio-sidebar'] ?? '').includes('\"at\":50')")
+    page.reload()
+    expect(panels.root.get_by_text(re.compile("^50–\\d+ of 100$"))).to_be_visible(timeout=SLOW)
 
 
 def count_words(panels: Panels) -> None:

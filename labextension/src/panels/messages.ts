@@ -145,9 +145,9 @@ const english = {
 
   'samples.title': 'Samples',
   'samples.range': '{from}–{to} of {total}',
-  'samples.previous': 'Previous page',
-  'samples.next': 'Next page',
   'samples.goto': 'Go to row',
+  'samples.goto.found': 'Go to result',
+  'samples.n': '{n} found',
   'samples.search': 'Search the texts',
   'samples.found': '{from}–{to} of {total} found',
   'samples.none': 'No text matches.',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Api, ApiError } from '../api';
 import { shown, SHOW_ALL } from '../datasets/list';
+import { readingOf, withReading } from '../datasets/reading';
 import { active, filterQuery, NO_FILTERS } from '../datasets/SampleFilters';
 import { asPreset, asSettings, DEFAULTS, withPreset } from '../datasets/settings';
 import { short } from '../datasets/FileForm';
@@ -203,5 +204,44 @@ describe('a cell of a preview', () => {
     expect(short(null)).toBe('');
     expect(short({ a: [1] })).toBe('{"a":[1]}');
     expect(short('x'.repeat(500), 10)).toBe('x'.repeat(10) + '…');
+  });
+});
+
+describe('what is being read', () => {
+  const filters = { ...NO_FILTERS, tokenization: 'tok_1', min: 5 };
+
+  it('is kept in the selection, without what stands at its default', () => {
+    const kept = withReading({ dataset: 'ds_1' }, { q: 'fox', filters, at: 40 });
+    expect(kept).toEqual({ dataset: 'ds_1', q: 'fox', filters, at: 40 });
+    expect(readingOf(kept, ['train'])).toMatchObject({ split: 'train', q: 'fox', filters, at: 40 });
+    expect(withReading(kept, { q: '', filters: NO_FILTERS, at: 0 })).toEqual({ dataset: 'ds_1' });
+    expect(withReading(kept, { split: 'test', at: 0 })).toMatchObject({ split: 'test', q: 'fox' });
+  });
+
+  it('is a row of the split where one is named, whatever was looked for before', () => {
+    const asked = { dataset: 'ds_1', split: 'test', q: 'fox', filters, at: 40, row: 7 };
+    expect(readingOf(asked, ['train', 'test'])).toEqual({
+      split: 'test',
+      q: '',
+      filters: NO_FILTERS,
+      at: 7,
+      row: 7
+    });
+    expect(withReading(asked, { at: 7, row: null })).toEqual({
+      dataset: 'ds_1',
+      split: 'test',
+      at: 7
+    });
+  });
+
+  it('takes nothing from a selection that is none', () => {
+    const wrong = { split: 3, q: null, at: -1, row: 'x', filters: { min: 'y' } };
+    expect(readingOf(wrong, ['train'])).toEqual({
+      split: 'train',
+      q: '',
+      filters: NO_FILTERS,
+      at: 0,
+      row: null
+    });
   });
 });

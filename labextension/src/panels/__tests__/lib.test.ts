@@ -10,7 +10,7 @@ import {
   toggleName,
   togglePoint
 } from '../lib/grid';
-import { foldStart, pieces } from '../lib/highlight';
+import { byTurn, folded, foldStart, pieces } from '../lib/highlight';
 import { blockPoint, contract, expand, splitName } from '../lib/hooks';
 import { formatLayers, parseLayers, stepOf } from '../lib/layers';
 import { extractCall, reference } from '../lib/python';
@@ -400,4 +400,33 @@ it('flattens a configuration', () => {
     ['d', 'text'],
     ['e', 'null']
   ]);
+});
+
+describe('a conversation that was searched', () => {
+  it('has its highlights turn by turn', () => {
+    const turns = [
+      { role: 'user', content: 'a 😀 fox' },
+      { role: 'bot', content: 'a fox' }
+    ];
+    // "user: a 😀 fox\nbot: a fox"
+    expect(
+      byTurn(turns, [
+        [0, 4],
+        [10, 13],
+        [21, 24]
+      ])
+    ).toEqual([[[4, 7]], [[2, 5]]]);
+    expect(byTurn(turns, [])).toEqual([[], []]);
+  });
+});
+
+describe('a folded text', () => {
+  it('begins where its first match can be seen', () => {
+    expect(folded('short', [[1, 3]], 420)).toEqual({ text: 'short', highlights: [[1, 3]] });
+    const long = folded('x'.repeat(1000) + ' fox ' + 'y'.repeat(1000), [[1001, 1004]], 420);
+    expect(long.text.startsWith('…x')).toBe(true);
+    expect(long.text.endsWith('y…')).toBe(true);
+    const [from, to] = long.highlights[0] ?? [0, 0];
+    expect(long.text.slice(from, to)).toBe('fox');
+  });
 });

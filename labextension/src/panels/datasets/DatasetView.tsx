@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { usePanel } from '../context';
 import { bytes, integer } from '../lib/format';
 import { count, t, tData } from '../messages';
@@ -8,7 +8,8 @@ import { DetailHead } from '../ui/DetailHead';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
 import { Disclosure, Section } from '../ui/Section';
-import { NO_FILTERS } from './SampleFilters';
+import { readingOf, withReading } from './reading';
+import type { Reading } from './reading';
 import { Samples } from './Samples';
 import { Statistics } from './Statistics';
 import { Tokenizations } from './Tokenizations';
@@ -52,16 +53,23 @@ function factsOf(dataset: Dataset): Fact[] {
 export function DatasetView({ dataset, onBack, takesFocus }: Props) {
   const { host } = usePanel();
   const tokenizations = useTokenizations(dataset.id);
-  const [filters, setFilters] = useState(NO_FILTERS);
-  const selection = host.selection.value;
-  const names = dataset.splits.map(each => each.name);
-  const wanted = selection['split'];
-  const split = typeof wanted === 'string' && names.includes(wanted) ? wanted : (names[0] ?? '');
-  const row = typeof selection['row'] === 'number' ? selection['row'] : null;
-  const choose = (part: Record<string, unknown>): void => {
-    const { row: _dropped, ...rest } = host.selection.peek();
-    host.select({ ...rest, ...part });
-  };
+  const reading = readingOf(
+    host.selection.value,
+    dataset.splits.map(each => each.name)
+  );
+  const { split } = reading;
+  const read = (part: Partial<Reading>): void =>
+    host.select(withReading(host.selection.peek(), part));
+  const { filters } = reading;
+  const gone =
+    tokenizations.known &&
+    filters.tokenization !== '' &&
+    !tokenizations.list.some(each => each.id === filters.tokenization);
+  useEffect(() => {
+    if (gone) {
+      read({ filters: { ...filters, tokenization: '' } });
+    }
+  }, [gone]);
   const n = tokenizations.list.length;
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-dataset">
@@ -80,13 +88,15 @@ export function DatasetView({ dataset, onBack, takesFocus }: Props) {
           split={split}
           onRange={(tokenization, from, to) => {
             const of = tokenizations.list.find(each => each.id === tokenization);
-            setFilters({ ...filters, tokenization, min: Math.max(1, from), max: to - 1 });
-            choose(of ? { split: of.split } : {});
+            const lengths = { tokenization, min: Math.max(1, from), max: to - 1 };
+            read({
+              filters: { ...filters, ...lengths },
+              at: 0,
+              row: null,
+              ...(of ? { split: of.split } : {})
+            });
           }}
-          onRow={to => {
-            setFilters(NO_FILTERS);
-            choose({ split, row: to });
-          }}
+          onRow={row => read({ split, row })}
         />
       </Disclosure>
       <Disclosure
@@ -103,16 +113,9 @@ export function DatasetView({ dataset, onBack, takesFocus }: Props) {
       <Section title={t('samples.title')}>
         <Samples
           dataset={dataset}
-          split={split}
-          onSplit={name => {
-            setFilters(NO_FILTERS);
-            choose({ split: name });
-          }}
+          reading={reading}
+          onReading={read}
           tokenizations={tokenizations.list}
-          filters={filters}
-          onFilters={setFilters}
-          row={row}
-          onPaged={() => choose({})}
         />
       </Section>
     </div>

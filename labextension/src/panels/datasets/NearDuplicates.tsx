@@ -7,6 +7,7 @@ import type { Job } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction, useFetch } from '../ui/hooks';
+import { Subtitle } from '../ui/Section';
 import { nearDuplicates, seekNearDuplicates } from './rest';
 
 interface Props {
@@ -41,7 +42,7 @@ export function NearDuplicates({ dataset, split, onRow }: Props) {
   const running = job?.state === 'running' || job?.state === 'queued';
   return (
     <div>
-      <h4>{t('near.title')}</h4>
+      <Subtitle>{t('near.title')}</Subtitle>
       {found.error && <ErrorNote error={found.error} onRetry={found.reload} />}
       {value?.state === 'ready' && of && (
         <>

@@ -1,45 +1,31 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
 import { integer } from '../lib/format';
-import { foldStart, pieces } from '../lib/highlight';
+import { byTurn, folded, pieces } from '../lib/highlight';
 import { count, t } from '../messages';
 import type { Sample, Turn } from '../types';
 import { Button } from '../ui/Button';
+import { memo } from '../ui/memo';
 import { short } from './FileForm';
 
 /** Longer texts are folded: enough to know a document by. */
 const FOLD = 420;
 
+export function isLong(sample: Sample): boolean {
+  return sample.text.length > FOLD;
+}
+
+interface Props {
+  sample: Sample;
+  unfolded: boolean;
+  onToggle: () => void;
+}
+
 /** One document, as text whatever it contains, with what a search found in it. */
-export function SampleRow({ sample, marked }: { sample: Sample; marked?: boolean }) {
-  const row = useRef<HTMLLIElement>(null);
-  useEffect(() => {
-    if (marked) {
-      row.current?.scrollIntoView?.({ block: 'nearest' });
-    }
-  }, [marked]);
-  const [unfolded, setUnfolded] = useState(false);
-  const highlights = sample.highlights ?? [];
-  const long = sample.text.length > FOLD;
-  let text = sample.text;
-  let marks = highlights;
-  if (long && !unfolded) {
-    const start = foldStart(highlights, FOLD);
-    // Two UTF-16 units per code point at most: a document of megabytes is not taken apart.
-    const points = Array.from(text.slice(0, 2 * (start + FOLD))).slice(start, start + FOLD);
-    const lead = start > 0 ? '…' : '';
-    const offset = start - lead.length;
-    text = lead + points.join('').trimEnd() + '…';
-    marks = highlights
-      .filter(([, end]) => end > start && end <= start + FOLD)
-      .map(([from, to]): [number, number] => [Math.max(from, start) - offset, to - offset]);
-  }
+function Row({ sample, unfolded, onToggle }: Props) {
+  const long = isLong(sample);
+  const fold = long && !unfolded ? FOLD : undefined;
+  const marks = sample.highlights ?? [];
   return (
-    <li
-      ref={row}
-      data-testid={`mistudio-sample-${sample.index}`}
-      class={marked ? 'jp-mistudio-mod-marked' : undefined}
-      aria-current={marked || undefined}
-    >
+    <>
       <div class="jp-mistudio-sample-index">
         {integer(sample.index)}
         {sample.n_tokens !== null && sample.n_tokens !== undefined && (
@@ -47,37 +33,65 @@ export function SampleRow({ sample, marked }: { sample: Sample; marked?: boolean
         )}
       </div>
       {sample.turns && sample.turns.length > 0 ? (
-        <Turns turns={sample.turns} />
+        <Turns turns={sample.turns} marks={marks} fold={fold} />
       ) : (
-        <div class="jp-mistudio-sample-text" dir="auto">
-          {text === '' && <em>{t('samples.blank')}</em>}
-          {pieces(text, marks).map((piece, index) =>
-            piece.found ? <mark key={index}>{piece.text}</mark> : piece.text
-          )}
-        </div>
+        <Text text={sample.text} marks={marks} fold={fold} />
       )}
       {sample.columns && <Columns columns={sample.columns} />}
-      {long && !sample.turns?.length && (
-        <Button kind="quiet" expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+      {long && (
+        <Button kind="quiet" expanded={unfolded} onClick={onToggle}>
           {t(unfolded ? 'action.showLess' : 'action.showAll')}
         </Button>
       )}
-    </li>
+    </>
   );
 }
 
-/** A conversation, one part after the other. */
-function Turns({ turns }: { turns: readonly Turn[] }) {
+export const SampleRow = memo(
+  Row,
+  (before, after) => before.sample === after.sample && before.unfolded === after.unfolded
+);
+
+type Marks = readonly [number, number][];
+
+function Text({ text, marks, fold }: { text: string; marks: Marks; fold?: number }) {
+  const shown = fold === undefined ? { text, highlights: marks } : folded(text, marks, fold);
+  return (
+    <div class="jp-mistudio-sample-text" dir="auto">
+      {text === '' && <em>{t('samples.blank')}</em>}
+      {pieces(shown.text, shown.highlights).map((piece, index) =>
+        piece.found ? <mark key={index}>{piece.text}</mark> : piece.text
+      )}
+    </div>
+  );
+}
+
+/** A conversation, one part after the other; folded, from the first that matches until a row is full. */
+function Turns({ turns, marks, fold }: { turns: readonly Turn[]; marks: Marks; fold?: number }) {
+  const own = byTurn(turns, marks);
+  const first =
+    fold === undefined
+      ? 0
+      : Math.max(
+          0,
+          own.findIndex(each => each.length > 0)
+        );
+  let left = fold ?? Infinity;
   return (
     <ol class="jp-mistudio-turns">
-      {turns.map((turn, index) => (
-        <li key={index} data-role={turn.role}>
-          <div class="jp-mistudio-sample-index">{turn.role}</div>
-          <div class="jp-mistudio-sample-text" dir="auto">
-            {turn.content}
-          </div>
-        </li>
-      ))}
+      {turns.map((turn, index) => {
+        if (index < first || left <= 0) {
+          return null;
+        }
+        const room = fold === undefined ? undefined : left;
+        left -= turn.content.length;
+        return (
+          <li key={index} data-role={turn.role}>
+            <div class="jp-mistudio-sample-index">{turn.role}</div>
+            <Text text={turn.content} marks={own[index] ?? []} fold={room} />
+          </li>
+        );
+      })}
     </ol>
   );
 }

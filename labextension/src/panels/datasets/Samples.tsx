@@ -1,81 +1,73 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { integer } from '../lib/format';
+import { PAGE } from '../lib/pages';
+import type { Page } from '../lib/pages';
 import { t } from '../messages';
-import type { Dataset } from '../types';
-import { Button } from '../ui/Button';
+import type { Dataset, Sample, SamplePage } from '../types';
+import type { Target } from '../ui/endless/EndlessList';
 import { ErrorNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
-import { useFetch } from '../ui/hooks';
 import { useDebounced } from '../ui/useDebounced';
-import { active, filterQuery, SampleFilters } from './SampleFilters';
+import { usePages } from '../ui/usePages';
+import type { Reading } from './reading';
+import { active, filterQuery, NO_FILTERS, SampleFilters } from './SampleFilters';
 import type { Filters } from './SampleFilters';
-import { SampleRow } from './SampleRow';
+import { SampleList } from './SampleList';
 import type { Tokenization } from './types';
 
-const PAGE = 50;
 /** Long enough to swallow typing. */
 const SEARCH_DELAY_MS = 250;
 
-interface Props {
-  dataset: Dataset;
-  split: string;
-  onSplit: (split: string) => void;
-  tokenizations: readonly Tokenization[];
-  filters: Filters;
-  onFilters: (filters: Filters) => void;
-  /** A row to go to and to mark, e.g. the document of a token. */
-  row: number | null;
-  onPaged: () => void;
+export interface SampleAnswer extends Page<Sample>, Pick<SamplePage, 'searched'> {
+  /** Something searched or filtered. */
+  found: boolean;
 }
 
-/** Pages of a split's texts. Text is shown as text: markup in a dataset stays markup. */
-export function Samples(props: Props) {
-  const { dataset, split, filters, row } = props;
+interface Props {
+  dataset: Dataset;
+  reading: Reading;
+  onReading: (part: Partial<Reading>) => void;
+  tokenizations: readonly Tokenization[];
+}
+
+/** A split's texts. Text is shown as text: markup in a dataset stays markup. */
+export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
   const { store } = usePanel();
-  const [offset, setOffset] = useState(row ?? 0);
-  const [jump, setJump] = useState('');
-  const [text, setText] = useState('');
-  const search = useDebounced(text.trim(), SEARCH_DELAY_MS);
-  const narrowed = useDebounced(filters, SEARCH_DELAY_MS);
-  const query = filterQuery(narrowed);
-  const wanted = JSON.stringify([dataset.id, split, search, query]);
-  const before = useRef(wanted);
-  useEffect(() => {
-    if (before.current !== wanted) {
-      before.current = wanted;
-      setOffset(0);
-    }
-  }, [wanted]);
-  useEffect(() => {
-    if (row !== null) {
-      setText('');
-      setOffset(row);
-    }
-  }, [row]);
-  const page = useFetch(JSON.stringify([wanted, offset, dataset.updated_at]), async signal => {
-    const asked = { split, offset, limit: PAGE, q: search, ...query };
-    return { ...(await store.api.samples(dataset.id, asked, signal)), search, narrowed };
+  const { split, filters, row } = reading;
+  const [typed, setTyped] = useState(reading.q);
+  const q = useTyped(row === null ? typed.trim() : '', '');
+  const narrowed = useTyped(JSON.stringify(filters), JSON.stringify(NO_FILTERS));
+  const [to, setTo] = useState<Target>(() => placeOf(reading.at, row !== null));
+  const [marked, setMarked] = useState(row);
+  const key = JSON.stringify([dataset.id, dataset.updated_at, split, q, narrowed]);
+  const before = useRef(key);
+  const start = row ?? (before.current === key ? to.index : 0);
+  const found = usePages<Sample, SampleAnswer>(key, start, async (offset, signal) => {
+    const now = JSON.parse(narrowed) as Filters;
+    const asked = { split, offset, limit: PAGE, q, ...filterQuery(now) };
+    const { samples, total, searched } = await store.api.samples(dataset.id, asked, signal);
+    return { rows: samples, total, searched, found: q !== '' || active(now) > 0 };
   });
-  // What is on the screen may still be the answer to an earlier search.
-  const found = Boolean(page.value?.search) || active(page.value?.narrowed ?? filters) > 0;
-  const total = page.value?.total ?? dataset.splits.find(s => s.name === split)?.n_rows ?? 0;
-  const errorAt = (...fields: string[]): string | null =>
-    page.error?.field && fields.includes(page.error.field) ? page.error.message : null;
-  const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids') !== null;
-  const turn = (to: number): void => {
-    props.onPaged();
-    setOffset(to);
-  };
-  const go = (typed: string): void => {
-    const to = Math.floor(Number(typed));
-    if (typed.trim() !== '' && Number.isFinite(to) && total > 0) {
-      turn(Math.min(Math.max(0, to), total - 1));
+  useEffect(() => {
+    const changed = before.current !== key;
+    before.current = key;
+    if (row !== null) {
+      setTyped('');
+      setMarked(row);
+      setTo(placeOf(row, true));
+    } else if (changed) {
+      setTo(placeOf(0));
+      onReading({ q, at: 0 });
     }
-  };
-  const searched = page.value?.searched;
+  }, [key, row]);
+  const answer = found.pages?.latest ?? null;
+  const total = answer?.total ?? 0;
+  const errorAt = (...fields: string[]): string | null =>
+    found.error?.field && fields.includes(found.error.field) ? found.error.message : null;
+  const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids') !== null;
   return (
-    <div class="jp-mistudio-samples">
+    <div class="jp-mistudio-samples" data-testid="mistudio-texts">
       <div class="jp-mistudio-samples-head">
         <SelectField
           label={t('field.split')}
@@ -84,97 +76,109 @@ export function Samples(props: Props) {
             value: each.name,
             label: `${each.name} (${integer(each.n_rows)})`
           }))}
-          onChange={props.onSplit}
+          onChange={name => onReading({ split: name, filters: NO_FILTERS, at: 0, row: null })}
         />
         {dataset.text_column !== null && (
           <TextField
             label={t('samples.search')}
-            hint={text === '' ? t('samples.search.hint') : undefined}
+            hint={typed === '' ? t('samples.search.hint') : undefined}
             type="search"
-            value={text}
-            onChange={setText}
+            value={typed}
+            onChange={setTyped}
             error={errorAt('q')}
           />
         )}
-        {!found && (
-          <TextField
-            label={t('samples.goto')}
-            value={jump}
-            numeric
-            onChange={setJump}
-            onEnter={() => go(jump)}
-          />
-        )}
+        <GoTo
+          found={answer?.found ?? false}
+          total={total}
+          onGo={index => setTo(placeOf(index, true))}
+        />
       </div>
       <SampleFilters
         dataset={dataset}
-        tokenizations={props.tokenizations.filter(
-          each => each.state === 'ready' && each.split === split
-        )}
+        tokenizations={tokenizations.filter(each => each.state === 'ready' && each.split === split)}
         filters={filters}
-        onChange={props.onFilters}
+        onChange={next => onReading({ filters: next })}
         errorAt={errorAt}
       />
-      <Pager offset={offset} total={total} found={found} onTurn={turn} />
+      <Said answer={answer} loading={found.loading} failed={found.error !== null} />
+      {found.error && !placed && <ErrorNote error={found.error} onRetry={found.retry} />}
+      {found.pages && total > 0 && (
+        <SampleList
+          key={found.key}
+          pages={found.pages}
+          total={total}
+          found={answer?.found ?? false}
+          loading={found.loading}
+          to={to}
+          marked={marked}
+          onRest={at => onReading({ at, row: null })}
+        />
+      )}
+    </div>
+  );
+}
+
+const placeOf = (index: number, reveal = false): Target => ({ index, above: 0, reveal });
+
+/** What is typed, once nobody types any more; `nothing` counts at once. */
+function useTyped(value: string, nothing: string): string {
+  const settled = useDebounced(value, SEARCH_DELAY_MS);
+  return value === nothing ? value : settled;
+}
+
+interface GoToProps {
+  found: boolean;
+  total: number;
+  onGo: (index: number) => void;
+}
+
+/** Goes to a row by its number; among what was found, to the one so far down. */
+function GoTo({ found, total, onGo }: GoToProps) {
+  const [typed, setTyped] = useState('');
+  const go = (): void => {
+    const wanted = Math.floor(Number(typed.replace(/[\s,_]/g, ''))) - (found ? 1 : 0);
+    if (typed.trim() !== '' && Number.isFinite(wanted) && total > 0) {
+      onGo(Math.min(Math.max(0, wanted), total - 1));
+      setTyped('');
+    }
+  };
+  return (
+    <TextField
+      label={t(found ? 'samples.goto.found' : 'samples.goto')}
+      value={typed}
+      numeric
+      onChange={setTyped}
+      onEnter={go}
+    />
+  );
+}
+
+interface SaidProps {
+  answer: SampleAnswer | null;
+  loading: boolean;
+  failed: boolean;
+}
+
+/** How many were found, that nothing was, or that the index is not there yet; said aloud too. */
+function Said({ answer, loading, failed }: SaidProps) {
+  const searched = answer?.searched;
+  return (
+    <div class="jp-mistudio-hint" role="status">
+      {!loading && !failed && answer?.total === 0 && (
+        <p>{t(answer.found ? 'samples.none' : 'samples.empty')}</p>
+      )}
+      {answer?.found && answer.total > 0 && (
+        <span class="jp-mistudio-hidden">{t('samples.n', { n: integer(answer.total) })}</span>
+      )}
       {searched && !searched.complete && (
-        <p class="jp-mistudio-hint" role="status">
+        <p>
           {t('samples.indexing', {
             done: integer(searched.indexed),
             total: integer(searched.n_rows)
           })}
         </p>
       )}
-      {page.error && !placed && <ErrorNote error={page.error} onRetry={page.reload} />}
-      {!page.loading && !page.error && total === 0 && (
-        <p class="jp-mistudio-hint">{t(found ? 'samples.none' : 'samples.empty')}</p>
-      )}
-      <ol
-        class="jp-mistudio-sample-list"
-        aria-label={t('samples.title')}
-        aria-busy={page.loading}
-        tabIndex={0}
-      >
-        {(page.value?.samples ?? []).map(sample => (
-          <SampleRow key={sample.index} sample={sample} marked={sample.index === row} />
-        ))}
-      </ol>
-      {total > PAGE && <Pager offset={offset} total={total} found={found} onTurn={turn} />}
-    </div>
-  );
-}
-
-interface PagerProps {
-  offset: number;
-  total: number;
-  found: boolean;
-  onTurn: (offset: number) => void;
-}
-
-function Pager({ offset, total, found, onTurn }: PagerProps) {
-  return (
-    <div class="jp-mistudio-pager">
-      <Button
-        kind="quiet"
-        icon="back"
-        label={t('samples.previous')}
-        disabled={offset === 0}
-        onClick={() => onTurn(Math.max(0, offset - PAGE))}
-      />
-      <span role="status">
-        {total > 0 &&
-          t(found ? 'samples.found' : 'samples.range', {
-            from: integer(found ? offset + 1 : offset),
-            to: integer(Math.min(offset + PAGE, total) - (found ? 0 : 1)),
-            total: integer(total)
-          })}
-      </span>
-      <Button
-        kind="quiet"
-        icon="chevron"
-        label={t('samples.next')}
-        disabled={offset + PAGE >= total}
-        onClick={() => onTurn(offset + PAGE)}
-      />
     </div>
   );
 }

@@ -8,6 +8,7 @@ import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
 import { SelectField } from '../ui/Field';
 import { useFetch } from '../ui/hooks';
+import { Subtitle } from '../ui/Section';
 import { visible } from '../ui/TokenChips';
 import { Histogram } from './Histogram';
 import { NearDuplicates } from './NearDuplicates';
@@ -160,7 +161,7 @@ function Ranking({ title, items }: { title: string; items: readonly Counted[] | 
   const most = Math.max(...items.map(item => item.count), 1);
   return (
     <div>
-      <h4>{title}</h4>
+      <Subtitle>{title}</Subtitle>
       <ol class="jp-mistudio-ranking">
         {items.slice(0, RANKED).map((item, index) => (
           <li

@@ -5,6 +5,8 @@ import type { Tokenization } from './types';
 
 interface Found {
   list: readonly Tokenization[];
+  /** Whether the list has been read. */
+  known: boolean;
   reload: () => void;
 }
 
@@ -16,5 +18,5 @@ export function useTokenizations(dataset: string): Found {
     .map(job => `${job.id} ${job.state}`)
     .join();
   const found = useFetch(`${dataset} ${jobs}`, signal => tokenizations(store.api, dataset, signal));
-  return { list: found.value ?? [], reload: found.reload };
+  return { list: found.value ?? [], known: found.value !== null, reload: found.reload };
 }

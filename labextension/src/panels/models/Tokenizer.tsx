@@ -7,6 +7,7 @@ import { ErrorNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import { Field } from '../ui/Field';
 import { useFetch } from '../ui/hooks';
+import { Subtitle } from '../ui/Section';
 import { TokenChips } from '../ui/TokenChips';
 import type { TokenChip } from '../ui/TokenChips';
 import { useDebounced } from '../ui/useDebounced';
@@ -46,7 +47,7 @@ export function Tokenizer({ model }: { model: Model }) {
           [t('tokenizer.limit'), limit !== null && limit < NO_LIMIT ? integer(limit) : '–']
         ]}
       />
-      <h4>{t('tokenizer.special')}</h4>
+      <Subtitle>{t('tokenizer.special')}</Subtitle>
       <ul class="jp-mistudio-tokenchips">
         {value.special_tokens.map(token => (
           <li key={token.id} class="jp-mistudio-mod-special">
@@ -58,7 +59,7 @@ export function Tokenizer({ model }: { model: Model }) {
           </li>
         ))}
       </ul>
-      <h4>{t('tokenizer.template')}</h4>
+      <Subtitle>{t('tokenizer.template')}</Subtitle>
       {value.chat_template ? (
         <pre class="jp-mistudio-code" tabIndex={0}>
           {value.chat_template}

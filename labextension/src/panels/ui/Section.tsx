@@ -24,6 +24,11 @@ export function Section({ title, aside, children }: Props) {
   );
 }
 
+/** Title of a part of a section. */
+export function Subtitle({ children }: { children: ComponentChildren }) {
+  return <h4 class="jp-mistudio-subtitle">{children}</h4>;
+}
+
 interface DisclosureProps extends Props {
   open?: boolean;
 }
