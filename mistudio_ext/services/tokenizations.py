@@ -32,7 +32,7 @@ LEAST_SAMPLES = 10_000
 #: Rows of a dataset that one preview shows at most.
 PREVIEW_ROWS = 20
 
-_PREVIEW_FIELDS = ("model", "tokenizer", "texts", "dataset", "split", "rows")
+_PREVIEW_FIELDS = ("model", "tokenizer", "texts", "dataset", "split", "rows", "offset", "limit")
 
 
 class TokenizationService:
@@ -165,16 +165,18 @@ class TokenizationService:
         body
             ``{model | tokenizer, texts | dataset, split?, rows?, …settings}``: texts of
             the user's own (or lists of turns), or rows of a dataset, the first one by
-            default.
+            default. ``offset`` and ``limit`` say which of the contexts to return.
         """
-        from mistudio_ext.store.preview import open_previewer
+        from mistudio_ext.store.preview import MAX_CONTEXTS, open_previewer
 
         settings = {k: v for k, v in body.items() if k not in _PREVIEW_FIELDS}
         spec = TokenizationSpec.from_dict(settings)
         source = self._tokenizers.asked_for(body)
         values = self._real_rows(body, spec) if text_of(body, "dataset") else _own_texts(body)
         spec = replace(spec, context=context_length(source, spec))
-        return open_previewer(self._tokenizers.preview_folder(source)).preview(values, spec)
+        previewer = open_previewer(self._tokenizers.preview_folder(source))
+        offset, limit = _count(body, "offset", 0), _count(body, "limit", MAX_CONTEXTS)
+        return previewer.preview(values, spec, offset, limit)
 
     def _real_rows(self, body: Json, spec: TokenizationSpec) -> Sequence[Any]:
         """Return the cells of some rows of a dataset."""
@@ -353,6 +355,15 @@ def _own_texts(body: Json) -> Sequence[Any]:
             hint="Or name a dataset and rows of it.",
         )
     return texts
+
+
+def _count(body: Json, name: str, default: int) -> int:
+    value = body.get(name, default)
+    if type(value) is not int or value < 0:
+        raise InvalidInputError(
+            f"{name} must be a whole number from 0.", code="bad_number", field=name
+        )
+    return value
 
 
 def _identity(dataset: DatasetRecord, source: TokenizerSource, split: str, settings: Json) -> str:

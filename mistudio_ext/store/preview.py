@@ -90,7 +90,13 @@ class Previewer:
             text = cols.as_text(value)
         return without_junk(text) if settings.junk == "remove" else text
 
-    def preview(self, values: Sequence[Any], settings: TokenizationSpec) -> dict[str, Any]:
+    def preview(
+        self,
+        values: Sequence[Any],
+        settings: TokenizationSpec,
+        offset: int = 0,
+        limit: int = MAX_CONTEXTS,
+    ) -> dict[str, Any]:
         """Tokenise a few rows.
 
         Parameters
@@ -99,6 +105,8 @@ class Previewer:
             One cell per row: a text, or turns.
         settings
             With ``context`` set.
+        offset, limit
+            Which of the contexts to return; at most ``MAX_CONTEXTS``.
 
         Returns
         -------
@@ -109,8 +117,8 @@ class Previewer:
             points in the text of its row; tokens that the tokenizer added have
             none. Bytes that are no character alone are shown as ``<0xE2>``.
         """
-        limit = settings.max_junk_share
-        junk = [limit is not None and junk_share(cols.as_text(v)) > limit for v in values]
+        most = settings.max_junk_share
+        junk = [most is not None and junk_share(cols.as_text(v)) > most for v in values]
         texts = [self.text_of(value, settings) for value in values]
         if sum(map(len, texts)) > MAX_CHARS:
             raise InvalidInputError(
@@ -131,8 +139,9 @@ class Previewer:
             cutter.add([(row, range(first, _PLACE + len(pieces)))])
         block = cutter.finish()
         contexts = []
-        for i, tokens in enumerate(block.contexts()[:MAX_CONTEXTS]):
-            chips = [self._chip(int(token), pieces) for token in tokens]
+        whole = block.contexts()
+        for i in range(len(whole))[offset : offset + min(limit, MAX_CONTEXTS)]:
+            chips = [self._chip(int(token), pieces) for token in whole[i]]
             contexts.append({"row": block.rows[i], "start": block.starts[i], "tokens": chips})
         return {
             "texts": texts,

@@ -42,6 +42,8 @@ def test_the_preview_gives_the_same_ids_as_the_run(
     assert [context["row"] for context in found["contexts"]] == real.rows
     assert found["skipped"] == {"empty": real.empty, "short": real.short, "junk": 0}
     assert found["n_tokens"] == len(real.tokens)
+    part = open_previewer(tmp_path / "model").preview(TEXTS, spec, offset=1, limit=2)
+    assert part == {**found, "contexts": found["contexts"][1:3]}
 
 
 def test_chips_say_what_they_are(tokenizers: dict[str, Path], tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
 import { RecordList } from '../ui/RecordList';
-import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
+import { useOpen } from '../ui/useOpen';
+import { usePick } from '../ui/usePick';
 import { AddDataset } from './AddDataset';
 import { BulkActions } from './BulkActions';
 import { DatasetView } from './DatasetView';
@@ -63,29 +64,15 @@ function DatasetList({ datasets, open, returned }: ListProps) {
   const { store } = usePanel();
   const [adding, setAdding] = useState(false);
   const [filter, setFilter] = useState(SHOW_ALL);
-  const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
+  const picking = usePick(datasets);
   const [said, setSaid] = useState('');
   const visible = shown(datasets, filter);
-  const toggle = (id: string): void => {
-    const next = new Set(chosen);
-    if (!next.delete(id)) {
-      next.add(id);
-    }
-    setChosen(next);
-  };
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-datasets">
       <div class="jp-mistudio-toolbar">
         <h2>{t('datasets.title')}</h2>
         {datasets.length > 0 && <SampleDatasetButton />}
-        {datasets.length > 1 && (
-          <Button
-            pressed={chosen !== null}
-            onClick={() => setChosen(chosen === null ? new Set<string>() : null)}
-          >
-            {t(chosen === null ? 'many.select' : 'many.done')}
-          </Button>
-        )}
+        {picking.button}
         <Button icon="add" expanded={adding} onClick={() => setAdding(!adding)}>
           {t('datasets.add')}
         </Button>
@@ -100,16 +87,16 @@ function DatasetList({ datasets, open, returned }: ListProps) {
         {datasets.length >= FILTER_FROM && (
           <ListFilters datasets={datasets} filter={filter} onChange={setFilter} />
         )}
-        {chosen !== null && (
+        {picking.chosen && (
           <BulkActions
-            chosen={datasets.filter(each => chosen.has(each.id))}
+            chosen={picking.chosen}
             all={visible}
-            onChoose={ids => setChosen(new Set(ids))}
+            onChoose={picking.choose}
             onSaid={setSaid}
           />
         )}
         <div class="jp-mistudio-hint" role="status">
-          {said || (datasets.length > 0 && visible.length === 0 ? t('filter.none') : '')}
+          {said || (datasets.length > 0 && visible.length === 0 ? t('datasets.filter.none') : '')}
         </div>
         <RecordList
           noun="datasets"
@@ -120,7 +107,7 @@ function DatasetList({ datasets, open, returned }: ListProps) {
           canOpen={record => record.state === 'ready'}
           onOpen={record => open(record.id)}
           returned={returned}
-          pick={chosen === null ? undefined : { chosen, onToggle: toggle }}
+          pick={picking.pick}
           onRename={async (record, name) => {
             const asked = store.datasets.now;
             store.datasets.absorb(await rename(store.api, record.id, name), asked);

@@ -3,12 +3,11 @@ import { isAbort } from '../api';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import type { DatasetRequest } from '../types';
-import { Button } from '../ui/Button';
-import { ErrorNote } from '../ui/ErrorNote';
 import { NumberField, TextField } from '../ui/Field';
-import { useAction, useFetch } from '../ui/hooks';
+import { useFetch } from '../ui/hooks';
 import { Disclosure } from '../ui/Section';
 import { useDebounced } from '../ui/useDebounced';
+import { FormEnd, useSubmit } from '../ui/useSubmit';
 import type { SourceProps } from './AddDataset';
 import { chosenFrom, FileForm } from './FileForm';
 import type { FileChoice } from './FileForm';
@@ -16,6 +15,9 @@ import { detect } from './rest';
 import type { Detection } from './types';
 
 const PAUSE_MS = 350;
+
+const FOLDED = ['name', 'max_rows', 'text_column', 'column'];
+const FIELDS = ['path', ...FOLDED];
 
 /** A folder or file that the server can already read; a file is looked into first. */
 export function FromDisk({ onAdded, onClose }: SourceProps) {
@@ -39,7 +41,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
   });
   const found = !looked.loading && typed === path.trim() && typed !== '' ? looked.value : null;
   const made = found && (choice?.of === found ? choice.made : chosenFrom(found));
-  const add = useAction(async () => {
+  const form = useSubmit(async () => {
     const body: DatasetRequest = { source: 'path', path: path.trim() };
     if (made) {
       body.options = made.options;
@@ -55,12 +57,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
       body.max_rows = rows;
     }
     onAdded(await store.addDataset(body));
-  });
-  const errorAt = (...fields: string[]): string | null =>
-    add.error?.field && fields.includes(add.error.field)
-      ? [add.error.message, add.error.hint].filter(Boolean).join(' ')
-      : null;
-  const placed = ['path', 'name', 'max_rows', 'text_column', 'column'];
+  }, FIELDS);
   return (
     <>
       <TextField
@@ -68,8 +65,8 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
         hint={t('datasets.path.hint')}
         value={path}
         onChange={setPath}
-        onEnter={() => void add.run()}
-        error={errorAt('path')}
+        onEnter={form.submit}
+        error={form.errorAt('path')}
       />
       {found && made && (
         <FileForm
@@ -78,10 +75,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
           onChange={next => setChoice({ of: found, made: next })}
         />
       )}
-      <Disclosure
-        title={t('field.more')}
-        open={errorAt('name', 'max_rows', 'text_column', 'column') !== null}
-      >
+      <Disclosure title={t('field.more')} open={form.errorAt(...FOLDED) !== null}>
         <div class="jp-mistudio-fields">
           {!found && (
             <TextField
@@ -89,7 +83,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
               optional
               value={column}
               onChange={setColumn}
-              error={errorAt('text_column', 'column')}
+              error={form.errorAt('text_column', 'column')}
             />
           )}
           <NumberField
@@ -97,29 +91,23 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
             optional
             value={rows}
             onChange={setRows}
-            error={errorAt('max_rows')}
+            error={form.errorAt('max_rows')}
           />
           <TextField
             label={t('field.name')}
             optional
             value={name}
             onChange={setName}
-            error={errorAt('name')}
+            error={form.errorAt('name')}
           />
         </div>
       </Disclosure>
-      {add.error && !placed.includes(add.error.field ?? '') && <ErrorNote error={add.error} />}
-      <div class="jp-mistudio-actions">
-        <Button
-          kind="primary"
-          busy={add.busy}
-          disabled={path.trim() === ''}
-          onClick={() => void add.run()}
-        >
-          {t('action.add')}
-        </Button>
-        <Button onClick={onClose}>{t('action.close')}</Button>
-      </div>
+      <FormEnd
+        form={form}
+        action={t('action.add')}
+        disabled={path.trim() === ''}
+        onClose={onClose}
+      />
     </>
   );
 }

@@ -198,7 +198,7 @@ function Card({ dataset, onChange }: CardProps) {
         </fieldset>
       )}
       <div class="jp-mistudio-fields">
-        {config && config.columns.length > 0 && (
+        {config?.columns && config.columns.length > 0 && (
           <SelectField
             label={t('field.textColumn')}
             value={column}

@@ -2,43 +2,49 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import { Button } from '../ui/Button';
+import { Confirm } from '../ui/Confirm';
 import { ErrorNote } from '../ui/ErrorNote';
-import { SelectField, TextField } from '../ui/Field';
+import { SelectField } from '../ui/Field';
 import { useAction, useFetch } from '../ui/hooks';
-import { presets, removePreset, savePreset } from './rest';
+import { NameForm } from '../ui/NameForm';
+import { changePreset, presets, removePreset, savePreset } from './rest';
 import { asPreset, withPreset } from './settings';
 import type { TokenizeForm } from './settings';
+import type { Preset } from './types';
 
 interface Props {
   form: TokenizeForm;
   onApply: (form: TokenizeForm) => void;
 }
 
-/** Settings under a name: apply, save, delete. */
+/** Settings under a name: apply, save, change, rename, delete. */
 export function Presets({ form, onApply }: Props) {
   const { store } = usePanel();
   const [chosen, setChosen] = useState('');
-  const [name, setName] = useState<string | null>(null);
+  const [doing, setDoing] = useState<'save' | 'rename' | 'delete' | null>(null);
   const found = useFetch('presets', signal => presets(store.api, signal));
-  const save = useAction(async () => {
-    const made = await savePreset(store.api, (name ?? '').trim(), asPreset(form));
-    setName(null);
-    setChosen(made.id);
-    found.reload();
-  });
-  const remove = useAction(async () => {
-    await removePreset(store.api, chosen);
-    setChosen('');
-    found.reload();
-  });
   const list = found.value ?? [];
   const preset = list.find(each => each.id === chosen);
+  const told = (now: string): void => {
+    setDoing(null);
+    setChosen(now);
+    found.reload();
+  };
+  const change = async (part: Partial<Preset>): Promise<void> => {
+    told((await changePreset(store.api, chosen, part)).id);
+  };
+  const update = useAction(() => change({ settings: asPreset(form) }));
+  const remove = useAction(async () => {
+    await removePreset(store.api, chosen);
+    told('');
+  });
+  const differs = preset && !sameSettings(form, withPreset(form, preset.settings));
   return (
     <div class="jp-mistudio-presets">
       {list.length > 0 && (
         <SelectField
           label={t('presets.label')}
-          value={chosen}
+          value={preset ? chosen : ''}
           options={[
             { value: '', label: t('presets.none') },
             ...list.map(each => ({ value: each.id, label: each.name }))
@@ -52,44 +58,65 @@ export function Presets({ form, onApply }: Props) {
           }}
         />
       )}
-      {name === null ? (
-        <div class="jp-mistudio-actions">
-          <Button kind="quiet" onClick={() => setName('')}>
-            {t('presets.save')}
-          </Button>
-          {preset && (
+      {found.error && <ErrorNote error={found.error} onRetry={found.reload} />}
+      <div class="jp-mistudio-actions">
+        <Button kind="quiet" expanded={doing === 'save'} onClick={() => setDoing('save')}>
+          {t('presets.save')}
+        </Button>
+        {preset && (
+          <>
+            {differs && (
+              <Button kind="quiet" busy={update.busy} onClick={() => void update.run()}>
+                {t('presets.change', { name: preset.name })}
+              </Button>
+            )}
+            <Button
+              kind="quiet"
+              icon="edit"
+              label={t('rename.named', { name: preset.name })}
+              expanded={doing === 'rename'}
+              onClick={() => setDoing('rename')}
+            />
             <Button
               kind="quiet"
               icon="trash"
-              busy={remove.busy}
               label={t('action.deleteNamed', { name: preset.name })}
-              onClick={() => void remove.run()}
+              onClick={() => setDoing('delete')}
             />
-          )}
-        </div>
-      ) : (
-        <>
-          <TextField
-            label={t('presets.name')}
-            value={name}
-            onChange={setName}
-            onEnter={() => void save.run()}
-            error={save.error && [save.error.message, save.error.hint].filter(Boolean).join(' ')}
-          />
-          <div class="jp-mistudio-actions">
-            <Button
-              kind="primary"
-              busy={save.busy}
-              disabled={name.trim() === ''}
-              onClick={() => void save.run()}
-            >
-              {t('rename.save')}
-            </Button>
-            <Button onClick={() => setName(null)}>{t('action.cancel')}</Button>
-          </div>
-        </>
+          </>
+        )}
+      </div>
+      {doing === 'save' && (
+        <NameForm
+          label={t('presets.name')}
+          name=""
+          onSave={async name => told((await savePreset(store.api, name, asPreset(form))).id)}
+          onClose={() => setDoing(null)}
+        />
       )}
+      {preset && doing === 'rename' && (
+        <NameForm
+          label={t('rename.label')}
+          name={preset.name}
+          onSave={name => change({ name })}
+          onClose={() => setDoing(null)}
+        />
+      )}
+      {preset && doing === 'delete' && (
+        <Confirm
+          question={t('presets.delete', { name: preset.name })}
+          action={t('action.delete')}
+          busy={remove.busy}
+          onConfirm={() => void remove.run()}
+          onCancel={() => setDoing(null)}
+        />
+      )}
+      {update.error && <ErrorNote error={update.error} onDismiss={update.clear} />}
       {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
     </div>
   );
+}
+
+function sameSettings(a: TokenizeForm, b: TokenizeForm): boolean {
+  return JSON.stringify(asPreset(a)) === JSON.stringify(asPreset(b));
 }

@@ -2,12 +2,10 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { t, tData } from '../messages';
 import type { Dataset } from '../types';
-import { Button } from '../ui/Button';
 import { CheckField } from '../ui/CheckField';
-import { ErrorNote } from '../ui/ErrorNote';
 import { NumberField, SelectField, TextField } from '../ui/Field';
-import { useAction } from '../ui/hooks';
 import { Disclosure } from '../ui/Section';
+import { FormEnd, useSubmit } from '../ui/useSubmit';
 import { Presets } from './Presets';
 import { tokenize } from './rest';
 import { asSettings, DEFAULTS } from './settings';
@@ -24,7 +22,8 @@ interface Props {
 
 const MODES: readonly TokenizeSettings['mode'][] = ['truncate', 'chunk', 'pack'];
 const BOS: readonly TokenizeSettings['bos'][] = ['auto', 'each', 'first', 'none'];
-const FOLDED = ['min_tokens', 'min_chars', 'max_rows', 'max_junk_share', 'overlap'];
+const FOLDED = ['min_tokens', 'min_chars', 'max_rows', 'max_junk_share'];
+const FIELDS = ['model', 'tokenizer', 'split', 'column', 'context', 'mode', 'overlap', ...FOLDED];
 
 /** How a dataset becomes tokens: every setting, and at once what it does to a text. */
 export function Tokenize({ dataset, split, onStarted, onClose }: Props) {
@@ -39,19 +38,15 @@ export function Tokenize({ dataset, split, onStarted, onClose }: Props) {
   const set = (part: Partial<TokenizeForm>): void => setForm(before => ({ ...before, ...part }));
   const complete = form.model !== '' || form.folder.trim() !== '';
   const settings = complete ? asSettings(form) : null;
-  const start = useAction(async () => {
+  const sending = useSubmit(async () => {
     if (settings) {
       const jobs = store.jobs.now;
       const { job } = await tokenize(store.api, dataset.id, settings);
       store.jobs.absorb(job, jobs);
       onStarted();
     }
-  });
-  const errorAt = (...fields: string[]): string | null =>
-    start.error?.field && fields.includes(start.error.field)
-      ? [start.error.message, start.error.hint].filter(Boolean).join(' ')
-      : null;
-  const placed = ['model', 'tokenizer', 'split', 'column', 'context', 'mode', ...FOLDED];
+  }, FIELDS);
+  const { errorAt } = sending;
   return (
     <div class="jp-mistudio-form jp-mistudio-card" role="group" aria-label={t('tokenize.title')}>
       <Presets form={form} onApply={setForm} />
@@ -171,21 +166,15 @@ export function Tokenize({ dataset, split, onStarted, onClose }: Props) {
           onChange={skipBad => set({ skipBad })}
         />
       </Disclosure>
-      <TokenizePreview dataset={dataset.id} split={form.split} settings={settings} />
-      {start.error && !placed.includes(start.error.field ?? '') && (
-        <ErrorNote error={start.error} />
-      )}
-      <div class="jp-mistudio-actions">
-        <Button
-          kind="primary"
-          busy={start.busy}
-          disabled={!complete}
-          onClick={() => void start.run()}
-        >
-          {t('tokenize.start')}
-        </Button>
-        <Button onClick={onClose}>{t('action.close')}</Button>
-      </div>
+      <TokenizePreview
+        // A row of one split is not that of another.
+        key={form.split}
+        dataset={dataset}
+        split={form.split}
+        column={form.column}
+        settings={settings}
+      />
+      <FormEnd form={sending} action={t('tokenize.start')} disabled={!complete} onClose={onClose} />
     </div>
   );
 }

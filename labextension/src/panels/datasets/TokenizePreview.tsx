@@ -2,72 +2,130 @@ import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { integer } from '../lib/format';
 import { count, t } from '../messages';
+import type { Dataset } from '../types';
+import { Button } from '../ui/Button';
+import { CheckField } from '../ui/CheckField';
 import { ErrorNote } from '../ui/ErrorNote';
-import { Field } from '../ui/Field';
-import { useFetch } from '../ui/hooks';
+import { Field, RowField } from '../ui/Field';
+import { Pager } from '../ui/Pager';
 import { TokenChips } from '../ui/TokenChips';
-import { useDebounced } from '../ui/useDebounced';
+import { useLive } from '../ui/useLive';
 import { preview } from './rest';
-import type { TokenizeSettings } from './types';
+import type { PreviewOf } from './rest';
+import type { Preview, TokenizeSettings } from './types';
 
-/** Short, so that the chips follow the keys. */
-const PAUSE_MS = 80;
-const CONTEXTS = 4;
+/** Contexts of a page. */
+const PAGE = 4;
 
 interface Props {
-  dataset: string;
+  dataset: Dataset;
   split: string;
+  column: string;
   settings: TokenizeSettings | null;
 }
 
-/** What the settings make of a text: the dataset's first sample, or whatever is typed. */
-export function TokenizePreview({ dataset, split, settings }: Props) {
+/** What the settings make of a text: a sample of the dataset, or whatever is typed. */
+export function TokenizePreview({ dataset, split, column, settings }: Props) {
   const { store } = usePanel();
   const [typed, setTyped] = useState<string | null>(null);
-  const first = useFetch(`${dataset} ${split}`, signal =>
-    store.api.samples(dataset, { split, offset: 0, limit: 1 }, signal)
-  );
-  const text = typed ?? first.value?.samples[0]?.text ?? '';
-  const wanted = settings && text !== '' ? JSON.stringify([settings, text]) : null;
-  const asked = useDebounced(wanted, PAUSE_MS);
-  const shown = useFetch(asked, signal => {
-    const [now, what] = JSON.parse(asked ?? '') as [TokenizeSettings, string];
-    return preview(store.api, now, [what], signal);
+  const [row, setRow] = useState(0);
+  const [page, setPage] = useState({ of: '', offset: 0 });
+  const [ids, setIds] = useState(false);
+  const chat = settings?.chat_template ?? false;
+  const of: PreviewOf =
+    typed === null
+      ? { dataset: dataset.id, split, column, rows: [row] }
+      : { texts: [chat ? [{ role: 'user', content: typed }] : typed] };
+  const text = JSON.stringify([settings, of]);
+  const offset = page.of === text ? page.offset : 0;
+  const asked = settings && typed !== '' ? JSON.stringify([settings, of, offset]) : null;
+  const { value, error } = useLive(asked, (key, signal) => {
+    const [now, what, from] = JSON.parse(key) as [TokenizeSettings, PreviewOf, number];
+    return preview(store.api, now, what, { offset: from, limit: PAGE }, signal);
   });
-  const value = shown.error ? null : shown.value;
-  const skipped = value ? Object.entries(value.skipped).filter(([, n]) => n > 0) : [];
+  const rows = dataset.splits.find(each => each.name === split)?.n_rows ?? null;
   return (
     <div class="jp-mistudio-preview" data-testid="mistudio-tokenize-preview">
-      <Field label={t('preview.text')} hint={t('preview.text.hint')}>
+      <Field
+        label={t('preview.text')}
+        hint={t(
+          typed === null ? 'preview.text.hint' : chat ? 'preview.text.chat' : 'preview.text.own'
+        )}
+      >
         {({ id, describedBy }) => (
           <textarea
             id={id}
             class="jp-mistudio-input"
-            rows={3}
-            value={text}
+            rows={4}
+            value={typed ?? value?.texts[0] ?? ''}
             aria-describedby={describedBy}
             spellcheck={false}
             onInput={event => setTyped(event.currentTarget.value)}
           />
         )}
       </Field>
-      {shown.error && <ErrorNote error={shown.error} />}
-      {value && (
-        <>
-          <div class="jp-mistudio-hint" role="status">
-            {`${count(value.n_tokens, 'token', integer(value.n_tokens))}, ${count(value.n_contexts, 'context')}`}
-            {skipped.length > 0 && ` · ${t('preview.skipped')}`}
-          </div>
-          {value.contexts.slice(0, CONTEXTS).map((context, index) => (
-            <div key={index} class="jp-mistudio-context">
-              {value.n_contexts > 1 && (
-                <div class="jp-mistudio-sample-index">{t('preview.context', { n: index + 1 })}</div>
-              )}
-              <TokenChips tokens={context.tokens} />
-            </div>
-          ))}
-        </>
+      <div class="jp-mistudio-actions">
+        {typed === null ? (
+          <RowField label={t('preview.row')} value={row} rows={rows} onChange={setRow} />
+        ) : (
+          <Button onClick={() => setTyped(null)}>{t('preview.back')}</Button>
+        )}
+        <CheckField label={t('preview.ids')} checked={ids} onChange={setIds} />
+      </div>
+      {error && <ErrorNote error={error} />}
+      {value && !error && typed !== '' && (
+        <Contexts
+          value={value}
+          offset={offset}
+          ids={ids}
+          onTurn={to => setPage({ of: text, offset: to })}
+        />
       )}
     </div>
+  );
+}
+
+interface ContextsProps {
+  value: Preview;
+  offset: number;
+  ids: boolean;
+  onTurn: (offset: number) => void;
+}
+
+function Contexts({ value, offset, ids, onTurn }: ContextsProps) {
+  const { n_tokens, n_contexts, contexts } = value;
+  const left = Object.values(value.skipped).some(n => typeof n === 'number' && n > 0);
+  return (
+    <>
+      <div class="jp-mistudio-hint" role="status">
+        {`${count(n_tokens, 'token', integer(n_tokens))}, ${count(n_contexts, 'context')}`}
+        {left && ` · ${t('preview.skipped')}`}
+      </div>
+      {contexts.map((context, index) => (
+        <div key={index} class="jp-mistudio-context">
+          {n_contexts > 1 && (
+            <div class="jp-mistudio-sample-index">
+              {t('preview.context', { n: integer(offset + index + 1) })}
+            </div>
+          )}
+          <TokenChips tokens={context.tokens} ids={ids} />
+        </div>
+      ))}
+      {n_contexts > PAGE && (
+        <Pager
+          label={t('preview.contexts.label')}
+          text={t('preview.contexts', {
+            from: integer(offset + 1),
+            to: integer(Math.min(offset + PAGE, n_contexts)),
+            total: integer(n_contexts)
+          })}
+          previous={t('preview.previous')}
+          next={t('preview.next')}
+          onPrevious={offset > 0 ? () => onTurn(Math.max(0, offset - PAGE)) : null}
+          onNext={offset + PAGE < n_contexts ? () => onTurn(offset + PAGE) : null}
+        />
+      )}
+      {contexts.length > 0 && <p class="jp-mistudio-hint">{t('preview.legend')}</p>}
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** Requests of the dataset panels. */
 
 import type { Api } from '../api';
-import type { Dataset, Job } from '../types';
+import type { Dataset, Job, Turn } from '../types';
 import type {
   Detection,
   Doomed,
@@ -81,16 +81,21 @@ export function removeTokenization(
   return api.request('DELETE', `datasets/${part(dataset)}/tokenizations/${part(id)}`);
 }
 
-/** What the settings make of a few texts; the code is that of the real run. */
+/** A text of one's own, a conversation, or a row of a dataset. */
+export type PreviewOf =
+  | { texts: (string | Turn[])[] }
+  | { dataset: string; split: string; column: string; rows: number[] };
+
+/** What the settings make of it, some of its contexts; the code is that of the real run. */
 export function preview(
   api: Api,
   settings: TokenizeSettings,
-  texts: string[],
+  of: PreviewOf,
+  contexts: { offset: number; limit: number },
   signal?: AbortSignal
 ): Promise<Preview> {
-  // The texts are given: which rows of which column they are does not matter.
   const { max_rows: _rows, split: _split, column: _column, ...rest } = settings;
-  return api.request('POST', 'tokenize-preview', { body: { ...rest, texts }, signal });
+  return api.request('POST', 'tokenize-preview', { body: { ...rest, ...of, ...contexts }, signal });
 }
 
 export async function presets(api: Api, signal?: AbortSignal): Promise<Preset[]> {
@@ -104,6 +109,14 @@ export function savePreset(
   settings: Partial<TokenizeSettings>
 ): Promise<Preset> {
   return api.request('POST', 'tokenization-presets', { body: { name, settings } });
+}
+
+export function changePreset(
+  api: Api,
+  id: string,
+  part: Partial<Pick<Preset, 'name' | 'settings'>>
+): Promise<Preset> {
+  return api.request('PATCH', `tokenization-presets/${encodeURIComponent(id)}`, { body: part });
 }
 
 export function removePreset(api: Api, id: string): Promise<unknown> {

@@ -13,7 +13,8 @@ export interface HubConfig {
   name: string;
   default: boolean;
   splits: HubSplit[];
-  columns: { name: string; dtype: string }[];
+  /** Null where they cannot be known yet, e.g. of a gated repository. */
+  columns: { name: string; dtype: string }[] | null;
 }
 
 /** A repository on the Hub before anything of it is downloaded. */
@@ -165,6 +166,8 @@ export interface PreviewToken {
 }
 
 export interface Preview {
+  /** As they were tokenised: conversations written out, junk taken away. */
+  texts: string[];
   contexts: { row: number; start: number; tokens: PreviewToken[] }[];
   n_contexts: number;
   n_tokens: number;

@@ -3,11 +3,10 @@ import { usePanel } from '../context';
 import { t } from '../messages';
 import type { Model, ModelRequest } from '../types';
 import { Button } from '../ui/Button';
-import { ErrorNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
 import { HubSearch } from '../ui/HubSearch';
-import { useAction } from '../ui/hooks';
 import { Disclosure } from '../ui/Section';
+import { FormEnd, useSubmit } from '../ui/useSubmit';
 import { FORMATS } from './formats';
 import { FoundHere } from './FoundHere';
 import { HubCard } from './HubCard';
@@ -88,20 +87,16 @@ function FromFolder({ onAdd }: FromProps) {
   const [path, setPath] = useState('');
   const [name, setName] = useState('');
   const [format, setFormat] = useState('fp32');
-  const add = useAction(() =>
-    onAdd({
-      source: 'path',
-      path: path.trim(),
-      format,
-      ...(name.trim() ? { name: name.trim() } : {})
-    })
+  const form = useSubmit(
+    () =>
+      onAdd({
+        source: 'path',
+        path: path.trim(),
+        format,
+        ...(name.trim() ? { name: name.trim() } : {})
+      }),
+    ['path', 'name', 'format']
   );
-  const submit = (): void => void add.run();
-  const errorAt = (field: string): string | null =>
-    add.error?.field === field
-      ? [add.error.message, add.error.hint].filter(Boolean).join(' ')
-      : null;
-  const elsewhere = add.error && !['path', 'name', 'format'].includes(add.error.field ?? '');
   return (
     <>
       <TextField
@@ -109,29 +104,24 @@ function FromFolder({ onAdd }: FromProps) {
         hint={t('models.path.hint')}
         value={path}
         onChange={setPath}
-        onEnter={submit}
-        error={errorAt('path')}
+        onEnter={form.submit}
+        error={form.errorAt('path')}
       />
       <SelectField
         label={t('field.format')}
         value={format}
         options={FORMATS}
         onChange={setFormat}
-        error={errorAt('format')}
+        error={form.errorAt('format')}
       />
       <TextField
         label={t('field.name')}
         optional
         value={name}
         onChange={setName}
-        error={errorAt('name')}
+        error={form.errorAt('name')}
       />
-      {elsewhere && add.error && <ErrorNote error={add.error} onDismiss={add.clear} />}
-      <div class="jp-mistudio-actions">
-        <Button kind="primary" busy={add.busy} disabled={path.trim() === ''} onClick={submit}>
-          {t('action.add')}
-        </Button>
-      </div>
+      <FormEnd form={form} action={t('action.add')} disabled={path.trim() === ''} />
     </>
   );
 }

@@ -7,8 +7,9 @@ import type { Model } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
 import { RecordList } from '../ui/RecordList';
-import { useOpen } from '../ui/useOpen';
 import { TableState } from '../ui/TableState';
+import { useOpen } from '../ui/useOpen';
+import { usePick } from '../ui/usePick';
 import { AddModel } from './AddModel';
 import { BulkActions } from './BulkActions';
 import { CompareView } from './CompareView';
@@ -70,30 +71,15 @@ function ModelList({ models, open, returned }: ListProps) {
   const { store, host } = usePanel();
   const [adding, setAdding] = useState(false);
   const [filter, setFilter] = useState(NO_FILTER);
-  const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
+  const picking = usePick(models);
   const [said, setSaid] = useState('');
   const visible = shown(models, filter);
-  const picked = models.filter(each => chosen?.has(each.id));
-  const toggle = (id: string): void => {
-    const next = new Set(chosen);
-    if (!next.delete(id)) {
-      next.add(id);
-    }
-    setChosen(next);
-  };
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-models">
       <div class="jp-mistudio-toolbar">
         <h2>{t('models.title')}</h2>
         {models.length > 0 && <SampleModelButton />}
-        {models.length > 1 && (
-          <Button
-            pressed={chosen !== null}
-            onClick={() => setChosen(chosen === null ? new Set<string>() : null)}
-          >
-            {t(chosen === null ? 'many.select' : 'many.done')}
-          </Button>
-        )}
+        {picking.button}
         <Button icon="add" expanded={adding} onClick={() => setAdding(!adding)}>
           {t('models.add')}
         </Button>
@@ -108,11 +94,11 @@ function ModelList({ models, open, returned }: ListProps) {
         {models.length >= FILTER_FROM && (
           <Filters models={models} filter={filter} onChange={setFilter} n={visible.length} />
         )}
-        {chosen !== null && (
+        {picking.chosen && (
           <BulkActions
-            chosen={picked}
+            chosen={picking.chosen}
             all={visible}
-            onChoose={ids => setChosen(new Set(ids))}
+            onChoose={picking.choose}
             onCompare={(first, second) => host.select({ model: first.id, compare: second.id })}
             onSaid={setSaid}
           />
@@ -129,7 +115,7 @@ function ModelList({ models, open, returned }: ListProps) {
           canOpen={record => record.state === 'ready'}
           onOpen={record => open(record.id)}
           returned={returned}
-          pick={chosen === null ? undefined : { chosen, onToggle: toggle }}
+          pick={picking.pick}
           onRename={(record, name) => store.renameModel(record.id, name)}
         />
       </TableState>

@@ -6,7 +6,7 @@ import { Button } from '../ui/Button';
 import { Confirm } from '../ui/Confirm';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
-import { Rename } from '../ui/Rename';
+import { NameForm } from '../ui/NameForm';
 import { changeTemplate, deleteTemplate, exportTemplates } from './api';
 import { describe } from './spec';
 import type { Template } from './types';
@@ -79,7 +79,12 @@ export function TemplateRow({ template, busy, onLoad }: Props) {
       </div>
       <div class="jp-mistudio-row-meta">{describe(template)}</div>
       {doing === 'rename' && (
-        <Rename name={name} onRename={to => change({ name: to })} onClose={() => setDoing(null)} />
+        <NameForm
+          label={t('rename.label')}
+          name={name}
+          onSave={to => change({ name: to })}
+          onClose={() => setDoing(null)}
+        />
       )}
       {error && (
         <ErrorNote error={error} onDismiss={() => [favour, save, remove].forEach(a => a.clear())} />

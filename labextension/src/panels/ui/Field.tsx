@@ -167,3 +167,37 @@ export function NumberField(props: NumberProps) {
     </Field>
   );
 }
+
+interface RowProps {
+  label: string;
+  value: number;
+  /** How many rows there are, where it is known. */
+  rows: number | null;
+  onChange: (row: number) => void;
+}
+
+/** The number of a row, from 0. */
+export function RowField({ label, value, rows, onChange }: RowProps) {
+  const last = rows === null ? undefined : Math.max(0, rows - 1);
+  return (
+    <Field label={label}>
+      {({ id }) => (
+        <input
+          id={id}
+          class="jp-mistudio-input"
+          type="number"
+          min={0}
+          max={last}
+          step={1}
+          value={value}
+          onInput={event => {
+            const row = Math.round(event.currentTarget.valueAsNumber);
+            if (row >= 0) {
+              onChange(Math.min(row, last ?? row));
+            }
+          }}
+        />
+      )}
+    </Field>
+  );
+}

@@ -11,8 +11,8 @@ import { Button } from './Button';
 import { Confirm } from './Confirm';
 import { ErrorNote } from './ErrorNote';
 import { useAction } from './hooks';
+import { NameForm } from './NameForm';
 import { Pill } from './Pill';
-import { Rename } from './Rename';
 
 interface Item {
   id: string;
@@ -124,9 +124,10 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
       </div>
       <div class="jp-mistudio-row-meta">{props.meta(record)}</div>
       {renaming && onRename && (
-        <Rename
+        <NameForm
+          label={t('rename.label')}
           name={record.name}
-          onRename={to => onRename(record, to)}
+          onSave={to => onRename(record, to)}
           onClose={() => setRenaming(false)}
         />
       )}

@@ -17,5 +17,5 @@ export const uiTexts = {
   'chips.label': '{n} tokens',
   'chips.token': 'token {id}',
   'chips.special': 'special token',
-  'chips.more': 'and {n} more'
+  'chips.more': '{n} more'
 };

@@ -2,26 +2,28 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../messages';
 import { Button } from './Button';
 import { TextField } from './Field';
-import { useAction } from './hooks';
+import { useSubmit } from './useSubmit';
 
 interface Props {
+  label: string;
+  /** What stands there at first. */
   name: string;
-  /** Gives the new name to the server. */
-  onRename: (name: string) => Promise<void>;
+  /** Gives the name to the server; rejects with what is wrong with it. */
+  onSave: (name: string) => Promise<void>;
   onClose: () => void;
 }
 
-/** A new name in the place of the old one: Enter saves, Escape leaves it. */
-export function Rename({ name, onRename, onClose }: Props) {
+/** A name in the place where it will be shown: Enter saves, Escape leaves it. */
+export function NameForm({ label, name, onSave, onClose }: Props) {
   const [value, setValue] = useState(name);
   const form = useRef<HTMLDivElement>(null);
   const before = useRef<Element | null>(null);
-  const save = useAction(async () => {
+  const save = useSubmit(async () => {
     if (value.trim() !== name) {
-      await onRename(value.trim());
+      await onSave(value.trim());
     }
     onClose();
-  });
+  }, []);
   useEffect(() => {
     const root = form.current?.getRootNode() as Document | ShadowRoot;
     before.current = root.activeElement;
@@ -34,6 +36,11 @@ export function Rename({ name, onRename, onClose }: Props) {
       }
     };
   }, []);
+  const submit = (): void => {
+    if (value.trim() !== '') {
+      save.submit();
+    }
+  };
   return (
     <div
       class="jp-mistudio-rename"
@@ -46,19 +53,16 @@ export function Rename({ name, onRename, onClose }: Props) {
       }}
     >
       <TextField
-        label={t('rename.label')}
+        label={label}
         value={value}
         onChange={setValue}
-        onEnter={() => void save.run()}
-        error={save.error && [save.error.message, save.error.hint].filter(Boolean).join(' ')}
+        onEnter={submit}
+        error={
+          save.elsewhere && [save.elsewhere.message, save.elsewhere.hint].filter(Boolean).join(' ')
+        }
       />
       <div class="jp-mistudio-actions">
-        <Button
-          kind="primary"
-          busy={save.busy}
-          disabled={value.trim() === ''}
-          onClick={() => void save.run()}
-        >
+        <Button kind="primary" busy={save.busy} disabled={value.trim() === ''} onClick={submit}>
           {t('rename.save')}
         </Button>
         <Button onClick={onClose}>{t('action.cancel')}</Button>
