@@ -1,6 +1,6 @@
 """A process that takes devices, holds them for a moment, and gives them back or dies.
 
-``python holder.py FOLDER LOG SEED DEVICE…``: one line in the log for each grant.
+``python holder.py FOLDER LOG SEED UID DEVICE…``: one line in the log for each grant.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from mistudio_ext.leases import Device, LeaseFolder, Need
 
 def main() -> None:
     """Take and give back until killed."""
-    folder, log, seed, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
+    folder, log, seed, uid, *names = sys.argv[1:]
     dice = random.Random(seed)
     devices = tuple(Device(name, "cpu", index) for index, name in enumerate(names))
     # A second opinion on who holds a device. Opened before any ticket: at death the kernel
     # closes descriptors in their order, so that these locks are free when the lease is.
     probes = {name: os.open(f"{log}.{name}", os.O_RDWR | os.O_CREAT) for name in names}
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    leases = LeaseFolder(folder, devices)
+    # By its short name, for the test's folders above it are nobody else's.
+    os.chdir(folder)
+    become(int(uid))
+    leases = LeaseFolder(Path(), devices)
     while True:
         ticket = leases.enter(Need(devices, 0), f"job-{seed}")
         while ticket.entry.device is None:
@@ -42,6 +45,15 @@ def main() -> None:
             os.abort()
         fcntl.flock(probes[device], fcntl.LOCK_UN)
         ticket.give_up()
+
+
+def become(uid: int) -> None:
+    """Go on as this user, who lets nobody look at his files."""
+    os.umask(0o077)
+    if uid != os.geteuid():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,19 @@ def test_strange_files_in_a_folder_of_everybody(tmp_path: Path) -> None:
     taken.give_up()
 
 
+def test_everybody_can_read_a_ticket(tmp_path: Path) -> None:
+    """Whatever its owner's umask is; nobody else can write it."""
+    leases = LeaseFolder(tmp_path, [SLOTS["cpu-0"]])
+    before = os.umask(0o077)
+    try:
+        taken = leases.enter(Need((SLOTS["cpu-0"],), 0), "job")
+    finally:
+        os.umask(before)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o644
+    taken.give_up()
+
+
 @pytest.mark.parametrize(
     ("mode", "filesystem", "words"),
     [

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,24 @@ from mistudio_ext.leases import holders
 HOLDER = Path(__file__).parent / "holder.py"
 GRANTS = 200
 
+#: Three users, who only root can become; else they are all the same.
+USERS = (20_001, 20_002, 20_003) if os.geteuid() == 0 else (os.geteuid(),)
+
 
 class Crowd:
-    """Ten places, each with a process; who dies is followed by another one."""
+    """Ten places, each with a process of one of the users; who dies is followed by another one."""
 
-    def __init__(self, folder: Path, log: Path, devices: list[str]) -> None:
+    def __init__(self, folder: Path, log: Path, devices: list[str], users: Sequence[int]) -> None:
         self._command = [sys.executable, str(HOLDER), str(folder), str(log)]
         self._devices = devices
+        self._users = itertools.cycle(users)
         self._seeds = itertools.count()
         self.deaths = 0
         self.places = [self._new() for _ in range(10)]
 
     def _new(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [*self._command, str(next(self._seeds)), *self._devices], stderr=subprocess.DEVNULL
-        )
+        more = [str(next(self._seeds)), str(next(self._users)), *self._devices]
+        return subprocess.Popen([*self._command, *more], stderr=subprocess.DEVNULL)
 
     def replace_the_dead(self) -> None:
         """Start a process in each place whose process died."""
@@ -50,12 +54,23 @@ class Crowd:
             process.wait()
 
 
-@pytest.mark.parametrize("devices", [["GPU-one"], ["GPU-one", "GPU-two"]])
-def test_never_two_holders_and_nobody_starves(tmp_path: Path, devices: list[str]) -> None:
-    """Holders and waiters are killed and crash; the others go on in the order they came."""
+@pytest.mark.parametrize(
+    ("devices", "users"),
+    [(["GPU-one"], [os.geteuid()]), (["GPU-one", "GPU-two"], USERS)],
+    ids=["one device, one user", "two devices, three users"],
+)
+def test_never_two_holders_and_nobody_starves(
+    tmp_path: Path, devices: list[str], users: Sequence[int]
+) -> None:
+    """Holders and waiters are killed and crash; the others go on in the order they came.
+
+    The folder is the one that an administrator makes. Of other users' dead nobody may
+    remove the tickets, so these lie there and stop nobody.
+    """
     folder, log = tmp_path / "leases", tmp_path / "log"
     folder.mkdir()
-    dice, crowd = random.Random(0), Crowd(folder, log, devices)
+    folder.chmod(0o1777)
+    dice, crowd = random.Random(0), Crowd(folder, log, devices, users)
     deadline = time.monotonic() + 120
     try:
         lines: list[list[str]] = []
