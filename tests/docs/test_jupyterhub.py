@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dockerspawner import DockerSpawner
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import LocalProcessSpawner, Spawner
 from traitlets import HasTraits
@@ -18,8 +19,9 @@ from tests.packaging.conftest import ROOT
 PAGE = (ROOT / "docs" / "jupyterhub.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(python|yaml)\n(.*?)^```$", PAGE, re.M | re.S)
 
-#: Classes in the page; those of DockerSpawner are its own.
+#: Classes in the page.
 CLASSES: dict[str, type[HasTraits]] = {
+    "DockerSpawner": DockerSpawner,
     "JupyterHub": JupyterHub,
     "MiStudioApp": SettingsTraits,
     "Spawner": Spawner,
@@ -30,12 +32,11 @@ CLASSES: dict[str, type[HasTraits]] = {
 def check(config: dict[str, Any]) -> None:
     """Set everything that a configuration says on the real traits."""
     for name, values in config.items():
-        if name in CLASSES:
-            traits = CLASSES[name].class_traits(config=True)
-            for trait, value in values.items():
-                assert trait in traits, f"{name} has no trait {trait}"
-                if "dockerspawner" not in str(value):  # Not installed here.
-                    traits[trait]._validate(CLASSES[name](), value)
+        assert name in CLASSES, f"{name} is not known here"
+        traits = CLASSES[name].class_traits(config=True)
+        for trait, value in values.items():
+            assert trait in traits, f"{name} has no trait {trait}"
+            traits[trait]._validate(CLASSES[name](), value)
 
 
 @pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "python"])
