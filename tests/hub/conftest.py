@@ -30,7 +30,7 @@ PROXY = HERE / "node_modules" / ".bin" / "configurable-http-proxy"
 START_TIMEOUT = 90.0
 
 #: Seconds without activity after which the culler stops a server.
-CULL_AFTER_S = 8
+CULL_AFTER_S = 12
 
 #: What the administrator sets for all.
 QUOTA = 300_000_000
@@ -55,6 +55,7 @@ class JupyterHub:
     endpoint: str
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     culler_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    password: str = field(default_factory=lambda: secrets.token_hex(8))
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -157,6 +158,10 @@ class JupyterHub:
 c.MiStudioApp.hub_endpoint = {self.endpoint!r}
 c.MiStudioApp.shared_model_dirs = [{str(self.models)!r}]
 c.MiStudioApp.quota_bytes = {QUOTA}
+# For the browser: a handle on the application, and nothing that covers it.
+c.LabApp.expose_app_in_browser = True
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 """
 
     def _config(self, admin: Path) -> str:
@@ -169,7 +174,7 @@ c.ConfigurableHTTPProxy.command = [{str(PROXY)!r}]
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{free_port()}"
 c.ConfigurableHTTPProxy.pid_file = "proxy.pid"
 c.JupyterHub.authenticator_class = "dummy"
-c.DummyAuthenticator.password = {secrets.token_hex(8)!r}
+c.DummyAuthenticator.password = {self.password!r}
 c.Authenticator.allowed_users = {{"ada", "bob"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {str(self.folder / "home")!r} + "/{{username}}"

@@ -6,13 +6,18 @@ The tests share one hub. The last one stops Bob's server, so it stays the last.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from playwright.sync_api import Browser, Page, expect
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from tests.hub.conftest import CULL_AFTER_S, QUOTA, JupyterHub, User, status
 from tests.hubsim.hubsim import HubSim
+from tests.ui.conftest import SCREENSHOTS, chromium, listen_for_errors
+from tests.ui.frontends import SLOW, Panels, sidebar, wait_for_app
 
 #: One hub is enough: where tests are spread by groups, these stay together.
 
@@ -23,6 +28,45 @@ def test_one_config_file_sets_the_traits_for_all(ada: User, bob: User) -> None:
         system = user("GET", "system")
         assert system["limits"]["quota_bytes"] == QUOTA
         assert f"/home/{user.name}/" in system["disk"]["path"]
+
+
+def test_the_panels_in_two_browsers(ada: User, bob: User, jupyterhub: JupyterHub) -> None:
+    """Ada extracts under /user/ada/ and sees it go on; Bob has panels of his own, and no others.
+
+    They sign in at the hub: what the panels send is allowed by cookies and XSRF tokens alone.
+    """
+    with chromium() as browser:
+        page, errors = new_page(browser)
+        heard = hear(page)
+        panels = sign_in(page, jupyterhub, "ada")
+        panels.tab("Datasets")
+        panels.add_sample_dataset()
+        panels.tab("Models")
+        panels.add_sample_model()
+        panels.tab("Extract")
+        panels.choose("Dataset", "sample-stories")
+        panels.choose("Model", "sample-model")
+        panels.root.get_by_role("textbox", name="Layers").fill("5")
+        panels.root.get_by_label("At most this many samples").fill("100")
+        panels.button("Extract").click()
+        expect(panels.root.get_by_role("progressbar").first).to_be_visible(timeout=SLOW)
+        page.screenshot(path=SCREENSHOTS / "hub-ada.png")
+        (made,) = ada("GET", "extractions")["extractions"]
+        run = panels.root.get_by_test_id(f"mistudio-run-{made['id']}")
+        expect(run).to_contain_text("Done", timeout=SLOW)
+        assert errors == []
+        assert heard(f"extractions/{made['id']}")
+
+        other, errors = new_page(browser)
+        his = sign_in(other, jupyterhub, "bob")
+        for tab in ("Datasets", "Jobs", "Activations"):
+            his.tab(tab)
+            expect(his.root.get_by_text(re.compile("sample-stories|sample-model"))).to_have_count(0)
+        other.screenshot(path=SCREENSHOTS / "hub-bob.png")
+        answer = other.goto(f"{ada.url}lab")
+        assert answer is not None
+        assert answer.status == 403
+        assert errors == []
 
 
 def test_a_shared_model_is_not_downloaded(
@@ -54,12 +98,13 @@ async def test_live_events_pass_the_proxy(ada: User) -> None:
 
 def test_a_user_sees_nothing_of_another(ada: User, bob: User, jupyterhub: JupyterHub) -> None:
     """Neither catalog, files and jobs, nor the other's server itself."""
-    started = ada("POST", "datasets", {"source": "sample", "name": "adas"})
-    assert ada.job(started["job"])["state"] == "done"
+    started = ada("POST", "datasets", {"source": "sample"})
+    job = started["job"] or ada("GET", "jobs")["jobs"][0]
+    assert ada.job(job)["state"] == "done"
     assert bob("GET", "datasets")["datasets"] == []
-    assert all(job["target"]["name"] != "adas" for job in bob("GET", "jobs")["jobs"])
+    assert all(each["id"] != job["id"] for each in bob("GET", "jobs")["jobs"])
     assert status(bob, f"{bob.url}mistudio/api/v1/datasets/{started['dataset']['id']}") == 404
-    assert status(bob, f"{bob.url}mistudio/api/v1/jobs/{started['job']['id']}") == 404
+    assert status(bob, f"{bob.url}mistudio/api/v1/jobs/{job['id']}") == 404
     assert status(bob, f"{ada.url}mistudio/api/v1/datasets") == 403
     assert status(ada, f"{ada.url}mistudio/api/v1/datasets") == 200
     folder = jupyterhub.home("ada") / ".local" / "share" / "mistudio"
@@ -94,3 +139,27 @@ def last_active(jupyterhub: JupyterHub, user: str) -> datetime:
     server = jupyterhub.server(user)
     assert server is not None, f"the server of {user} was culled"
     return datetime.fromisoformat(server["last_activity"])
+
+
+def new_page(browser: Browser) -> tuple[Page, list[str]]:
+    """Open a page in a browser profile of its own; return it and where its errors will stand."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(20_000)
+    return page, listen_for_errors(page)
+
+
+def sign_in(page: Page, jupyterhub: JupyterHub, user: str) -> Panels:
+    """Sign a user in at the hub, and open the sidebar in his JupyterLab."""
+    page.goto(f"http://127.0.0.1:{jupyterhub.port}/hub/login?next=/user/{user}/lab")
+    page.get_by_label("Username:").fill(user)
+    page.get_by_label("Password:").fill(jupyterhub.password)
+    page.get_by_role("button", name="Sign in").click()
+    wait_for_app(page)
+    return sidebar(page)
+
+
+def hear(page: Page) -> Callable[[str], bool]:
+    """Listen to the page's websocket; the result tells whether it has heard of a topic."""
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda f: frames.append(str(f))))
+    return lambda topic: any(topic in frame for frame in frames)

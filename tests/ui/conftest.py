@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,9 @@ def jp_server_cleanup() -> None:
     """Replace pytest-jupyter's, which every test gets: the servers here are processes."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return the system's Chromium.
-
-    Not for the whole session: while Playwright runs, no other test in the
-    process could start an event loop.
-    """
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the system's Chromium."""
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
@@ -67,6 +64,17 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return the system's Chromium.
+
+    Not for the whole session: while Playwright runs, no other test in the
+    process could start an event loop.
+    """
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +95,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture
-def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """Return a page that fails the test if miStudio throws or logs an error in it."""
-    page = context.new_page()
+def listen_for_errors(page: Page) -> list[str]:
+    """Return the list in which errors of the page will stand, but for those of others."""
     errors: list[str] = []
 
     def note(text: str) -> None:
@@ -99,6 +105,14 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
 
     page.on("pageerror", lambda error: note(error.message))
     page.on("console", lambda message: note(message.text) if message.type == "error" else None)
+    return errors
+
+
+@pytest.fixture
+def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """Return a page that fails the test if miStudio throws or logs an error in it."""
+    page = context.new_page()
+    errors = listen_for_errors(page)
     yield page
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{request.node.name}-end.png")
