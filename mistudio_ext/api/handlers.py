@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
+from tornado.iostream import StreamClosedError
 
 from mistudio_ext.api.host import StudioHost
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
@@ -95,9 +96,7 @@ class StudioHandler(APIHandler):
 
     async def reply(self, work: Awaitable[Json], status: int = 200) -> None:
         """Wait for the answer and send it."""
-        answer = await work
-        self.set_status(status)
-        await self.finish(json.dumps(answer))
+        await self._send(await work, status)
 
     async def reply_started(self, work: Awaitable[tuple[Json, int]]) -> None:
         """Send the answer to a POST that starts work; the same key gets the same answer."""
@@ -117,8 +116,13 @@ class StudioHandler(APIHandler):
             answer, status = await work
             if key:
                 await self.host.call(studio.replies.keep, self._key(key), status, answer)
+        await self._send(answer, status)
+
+    async def _send(self, answer: Json, status: int) -> None:
         self.set_status(status)
-        await self.finish(json.dumps(answer))
+        # Who closed the page meanwhile is no error to be logged.
+        with contextlib.suppress(StreamClosedError):
+            await self.finish(json.dumps(answer))
 
     def _key(self, key: str) -> str:
         return f"{self.request.method} {self.request.path} {key}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ from mistudio_ext.errors import (
 from mistudio_ext.jobs import EventBus, JobManager
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.room import human as human
+from mistudio_ext.services.disk_use import disk_use
 from mistudio_ext.settings import Settings
 from mistudio_ext.spec import fingerprint
 from mistudio_ext.store.leftovers import sweep
@@ -247,23 +247,12 @@ def delete_each(delete: Callable[[str], Json], ids: Iterable[str]) -> Json:
 
 def folder_bytes(path: Path) -> int:
     """Return how many bytes the files below a folder take on the disk."""
-    total = 0
-    try:
-        entries = list(os.scandir(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return 0  # Deleted meanwhile.
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            total += folder_bytes(Path(entry.path))
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            total += entry.stat(follow_symlinks=False).st_blocks * 512
-    return total
+    return disk_use(path).total
 
 
 def remove_folder(path: Path) -> int:
-    """Delete a folder of ours and return the bytes that it took."""
-    freed = folder_bytes(path)
+    """Delete a folder of ours and return the bytes that are free now."""
+    freed = disk_use(path).own
     if path.exists():
         # A rename first: what is half deleted is no longer found under its name.
         doomed = path.with_name(path.name + ".deleting")

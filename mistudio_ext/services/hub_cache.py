@@ -43,6 +43,13 @@ def models(context: Context) -> Json:
     return {"repositories": sorted(rows, key=lambda row: str(row["repo_id"]))}
 
 
+def folder() -> Path:
+    """Return where the cache is on this machine, there or not."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
+
+
 def folders(context: Context) -> Json:
     """Return the models in the shared folders: ``{folders: [{path, name, size_bytes, …}]}``."""
     known = {record.path: record.id for record in context.catalog.models.list() if record.path}

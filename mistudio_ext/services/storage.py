@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs.folder import JobFolder
+from mistudio_ext.services import hub_cache
 from mistudio_ext.services.context import Context, Json, audit, folder_bytes, free_bytes
+from mistudio_ext.services.disk_use import Inode, disk_use
 from mistudio_ext.store.leftovers import in_use
 
 #: Folder of each category -> its name here and in the panel.
@@ -43,14 +46,17 @@ class StorageService:
         Returns
         -------
         dict
-            ``{path, total, free, reserve, quota, used, categories: [{name, bytes,
-            items: [{id, name, bytes, parent}]}]}``. ``parent`` is the dataset of a
-            tokenization. Models that were downloaded count with their size in
-            the Hub's cache.
+            ``{path, free, reserve, quota, used, categories: [{name, bytes, shared,
+            items: [{id, name, bytes, parent}]}], hub_cache: {path, bytes, counted}}``.
+            An item's bytes are those that deleting it frees; ``shared`` is what
+            several items of a category use together. ``parent`` is the dataset of a
+            tokenization. Models in the Hub's cache count with their size there;
+            ``counted`` is their sum, and the rest of the cache counts nowhere.
         """
         settings = self._context.settings
         categories = [*self._categories(), self._left_over()]
         categories.append(_category("other", [self._other()]))
+        cache = hub_cache.folder()
         return {
             "path": str(self._root),
             "free": free_bytes(self._root),
@@ -58,12 +64,21 @@ class StorageService:
             "quota": settings.quota_bytes or None,
             "used": sum(category["bytes"] for category in categories),
             "categories": categories,
+            "hub_cache": {
+                "path": str(cache),
+                "bytes": disk_use(cache).total,
+                "counted": sum(self._cached_models().values()),
+            },
         }
 
     def leftovers(self) -> Json:
         """Return what belongs to nothing: ``{bytes, items: [{path, bytes, reason}]}``."""
         items = [
-            {"path": str(path.relative_to(self._root)), "bytes": _size(path), "reason": reason}
+            {
+                "path": str(path.relative_to(self._root)),
+                "bytes": disk_use(path).own,
+                "reason": reason,
+            }
             for path, reason in self._find_leftovers()
         ]
         return {"bytes": sum(item["bytes"] for item in items), "items": items}
@@ -105,18 +120,9 @@ class StorageService:
 
     def _categories(self) -> Iterator[Json]:
         catalog = self._context.catalog
-        models = [
-            {
-                "id": model.id,
-                "name": model.name,
-                "bytes": self._folder("models", model.id)
-                + ((model.size_bytes or 0) if model.in_hf_cache else 0),
-            }
-            for model in catalog.models.list()
-        ]
         datasets = {dataset.id: dataset.name for dataset in catalog.datasets.list()}
         yield _category("datasets", [self._item("datasets", *pair) for pair in datasets.items()])
-        yield _category("models", models)
+        yield self._models()
         yield _category(
             "tokenizations",
             [
@@ -129,16 +135,42 @@ class StorageService:
                 for record in catalog.tokenizations.list()
             ],
         )
-        yield _category(
-            "extractions",
-            [self._item("activations", r.id, r.name) for r in catalog.extractions.list()],
-        )
+        yield self._extractions()
         yield _category(
             "uploads", [self._item("uploads", uid, uid) for uid in self._names("uploads")]
         )
         jobs = [self._item("jobs", job.id, job.target_name) for job in catalog.jobs.list()]
         jobs.sort(key=lambda item: -item["bytes"])
         yield {**_category("jobs", jobs), "items": jobs[:JOBS_NAMED]}
+
+    def _models(self) -> Json:
+        """Return the models; a cached copy that several read belongs to none of them."""
+        records = self._context.catalog.models.list()
+        cached = self._cached_models()
+        readers = Counter(model.path for model in records)
+        items = []
+        for model in records:
+            item = self._item("models", model.id, model.name)
+            if model.in_hf_cache and readers[model.path] == 1:
+                item["bytes"] += cached.get(model.path, 0)
+            items.append(item)
+        shared = sum(size for path, size in cached.items() if readers[path] > 1)
+        return _category("models", items, shared)
+
+    def _cached_models(self) -> dict[str | None, int]:
+        """Return path -> bytes of the models of the catalog that lie in the Hub's cache."""
+        records = self._context.catalog.models.list()
+        return {model.path: model.size_bytes or 0 for model in records if model.in_hf_cache}
+
+    def _extractions(self) -> Json:
+        """Return the extractions; an array that several hold as hard links belongs to none."""
+        items: list[Json] = []
+        shared: dict[Inode, int] = {}
+        for record in self._context.catalog.extractions.list():
+            use = disk_use(self._root / "activations" / record.id)
+            items.append({"id": record.id, "name": record.name, "bytes": use.own})
+            shared |= use.shared
+        return _category("extractions", items, sum(shared.values()))
 
     def _left_over(self) -> Json:
         found = self.leftovers()["items"]
@@ -147,9 +179,11 @@ class StorageService:
 
     def _other(self) -> Json:
         """Return the catalog, tokenizers, and what workers are just making."""
-        rest = sum(_size(path) for path in self._root.glob("*") if path.name not in CATEGORIES)
+        rest = sum(
+            disk_use(path).total for path in self._root.glob("*") if path.name not in CATEGORIES
+        )
         left = sum(
-            _size(path)
+            disk_use(path).total
             for path, _ in self._find_leftovers()
             if path.relative_to(self._root).parts[0] not in CATEGORIES
         )
@@ -197,28 +231,20 @@ class StorageService:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _category(name: str, items: list[Json]) -> Json:
+def _category(name: str, items: list[Json], shared: int = 0) -> Json:
     items = sorted(items, key=lambda item: -item["bytes"])
-    return {"name": name, "bytes": sum(item["bytes"] for item in items), "items": items}
-
-
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return folder_bytes(path)
-    try:
-        return path.lstat().st_blocks * 512
-    except FileNotFoundError:
-        return 0
+    n_bytes = sum(item["bytes"] for item in items) + shared
+    return {"name": name, "bytes": n_bytes, "shared": shared, "items": items}
 
 
 def _remove(path: Path) -> int:
     """Delete a file or folder and return the bytes that it took."""
-    freed = _size(path)
+    freed = disk_use(path).own
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-    return freed - _size(path)
+    return freed - disk_use(path).own
 
 
 def _young(path: Path) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from mistudio_ext.catalog import ExtractionRecord, ModelRecord
 from mistudio_ext.errors import InvalidInputError, NoSpaceError
 from mistudio_ext.room import DiskLimits
+from mistudio_ext.services.disk_use import disk_use
 from mistudio_ext.services.storage import YOUNG_S
 from mistudio_ext.store.leftovers import claimed
 from mistudio_ext.studio import Studio
@@ -94,6 +96,51 @@ def test_what_takes_the_space(studio: Studio) -> None:
     assert category(studio, "jobs")["items"][0]["id"] == job["id"]
     assert usage["used"] == sum(c["bytes"] for c in usage["categories"])
     assert usage["used"] >= datasets["bytes"] + category(studio, "other")["bytes"] > 0
+
+
+def test_what_several_share_is_counted_once(studio: Studio) -> None:
+    """Arrays with two names, a copy that two models read: deleting one of them frees neither."""
+    catalog, root = studio.catalog, studio.settings.data_dir
+    for name in ("one", "two"):
+        ids = {"model_id": "m", "dataset_id": "d", "tokenization_id": "t"}
+        catalog.extractions.add(
+            ExtractionRecord(id=name, name=name, fingerprint=name, split="s", spec={}, **ids)
+        )
+    first, second = old(root / "activations" / "one"), root / "activations" / "two"
+    second.mkdir()
+    os.link(first / "part", second / "part")
+    (second / "own").write_bytes(b"x" * 4096)
+    found = category(studio, "extractions")
+    assert {item["name"]: item["bytes"] for item in found["items"]} == {"one": 0, "two": 4096}
+    assert (found["shared"], found["bytes"]) == (8192, 12288)
+    assert (disk_use(first).own, disk_use(first).total) == (0, 8192)
+    assert disk_use(first.parent).own == 12288
+
+    for name, path in (("base", "/cache/a"), ("variant", "/cache/a"), ("alone", "/cache/b")):
+        facts = {"path": path, "size_bytes": 1000, "in_hf_cache": True, "state": "ready"}
+        catalog.models.add(ModelRecord(id=name, name=name, source="hub", identity=name, **facts))
+    found = category(studio, "models")
+    assert {i["name"]: i["bytes"] for i in found["items"]} == {
+        "base": 0,
+        "variant": 0,
+        "alone": 1000,
+    }
+    assert (found["shared"], found["bytes"]) == (1000, 2000)
+
+
+def test_the_cache_of_the_hub_and_what_of_it_counts(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole cache is shown beside what counts against the quota."""
+    from huggingface_hub import constants
+
+    cache = old(tmp_path / "cache" / "models--other--tool").parent
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    assert studio.storage.usage()["hub_cache"] == {
+        "path": str(cache),
+        "bytes": 8192,
+        "counted": 0,
+    }
 
 
 def test_leftovers_are_found_and_removed(studio: Studio) -> None:

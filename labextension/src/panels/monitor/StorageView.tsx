@@ -34,6 +34,7 @@ export function StorageView() {
       {disk && (
         <>
           <Room disk={disk} />
+          <HubCache disk={disk} />
           {disk.categories
             .filter(category => category.bytes > 0)
             .map(category => (
@@ -85,6 +86,21 @@ function Room({ disk }: { disk: Storage }) {
   );
 }
 
+/** The rest of the Hub's cache: other programs use it too, so it belongs to no quota. */
+function HubCache({ disk: { hub_cache: cache, quota } }: { disk: Storage }) {
+  if (cache.bytes === 0) {
+    return null;
+  }
+  return (
+    <p class="jp-mistudio-hint" title={cache.path}>
+      {t(quota === null ? 'monitor.cache.noQuota' : 'monitor.cache', {
+        bytes: bytes(cache.bytes),
+        counted: bytes(cache.counted)
+      })}
+    </p>
+  );
+}
+
 interface CategoryProps {
   category: StorageCategory;
   whole: number;
@@ -100,6 +116,11 @@ function Category({ category, whole, onDeleted }: CategoryProps) {
       <Disclosure
         title={tData('monitor.category', category.name)}
         aside={`${bytes(category.bytes)} · ${percent(share)}`}
+        under={
+          <div class="jp-mistudio-bar" aria-hidden="true">
+            <div style={{ width: `${share * 100}%` }} />
+          </div>
+        }
       >
         {category.name === 'leftovers' && <CleanUp onDeleted={onDeleted} />}
         <ul class="jp-mistudio-holders">
@@ -107,13 +128,13 @@ function Category({ category, whole, onDeleted }: CategoryProps) {
             <Item key={item.id} item={item} category={category.name} onDeleted={onDeleted} />
           ))}
         </ul>
+        {category.shared > 0 && (
+          <p class="jp-mistudio-hint">{t('monitor.shared', { bytes: bytes(category.shared) })}</p>
+        )}
         {shown.length < category.items.length && (
           <Button onClick={() => setAll(true)}>{t('action.showAll')}</Button>
         )}
       </Disclosure>
-      <div class="jp-mistudio-bar" aria-hidden="true">
-        <div style={{ width: `${share * 100}%` }} />
-      </div>
     </div>
   );
 }

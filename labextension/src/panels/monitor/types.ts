@@ -38,6 +38,8 @@ export interface StorageItem {
 export interface StorageCategory {
   name: string;
   bytes: number;
+  /** What several items use together; part of the bytes. */
+  shared: number;
   items: StorageItem[];
 }
 
@@ -48,4 +50,6 @@ export interface Storage {
   quota: number | null;
   used: number;
   categories: StorageCategory[];
+  /** The Hub's cache, and what of it is counted above. */
+  hub_cache: { path: string; bytes: number; counted: number };
 }
