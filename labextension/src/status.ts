@@ -21,11 +21,10 @@ export interface IStatusOptions {
 export class StatusItem extends Widget {
   constructor(private readonly options: IStatusOptions) {
     super({ node: document.createElement('button') });
-    const { trans } = options;
     this.addClass('jp-mistudio-status');
     this.addClass('jp-StatusBar-TextItem');
     this.node.setAttribute('type', 'button');
-    this.node.title = trans.__('miStudio: jobs that run, memory in use');
+    this.connected(true);
     this.node.addEventListener('click', () => options.open(this.running() ? 'jobs' : 'monitor'));
     mistudioIcon.element({ container: this.icon, height: '14px', width: '14px' });
     this.node.append(this.icon, this.label);
@@ -69,8 +68,17 @@ export class StatusItem extends Widget {
     this.stop = sharedStream(eventsUrl(base, PageConfig.getToken() || null)).subscribe({
       event: event => this.take(event),
       reset: () => void this.read().catch(() => undefined),
-      state: () => undefined
+      state: state => this.connected(state === 'connected')
     });
+  }
+
+  /** Tell apart what is known now from what was last known. */
+  private connected(yes: boolean): void {
+    const { trans } = this.options;
+    this.node.classList.toggle('jp-mistudio-mod-stale', !yes);
+    this.node.title = yes
+      ? trans.__('miStudio: jobs that run, memory in use')
+      : trans.__('miStudio: the server does not answer; this is what it said last');
   }
 
   private async read(): Promise<void> {

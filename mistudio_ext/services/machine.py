@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -18,8 +19,20 @@ from mistudio_ext.services.gpus import gpus
 
 Json = dict[str, Any]
 
+#: Inode of the host's own namespace of pids, the same on every Linux.
+HOSTS_PIDS = 0xEFFFFFFC
+
+#: What is told of a process whose pid means nothing here.
+UNKNOWN: Json = {"user": None, "program": None, "job": None}
+
 #: pid of a worker -> ``{id, name}`` of its job.
 Workers = dict[int, Json]
+
+#: What the processors' time is made of; that of guests is counted in it already.
+_TIMES = [name for name in psutil.cpu_times()._fields if not name.startswith("guest")]
+
+#: Seconds of all cores together below which the load of a time says nothing.
+_SHORTEST_S = 0.1
 
 
 def devices(workers: Workers | None = None, leases: Iterable[Json] = ()) -> list[Json]:
@@ -43,9 +56,38 @@ def devices(workers: Workers | None = None, leases: Iterable[Json] = ()) -> list
         # Slots of the processor have names of their own.
         by_uuid.get(wanted, found[0])["leases"].append(held(lease, names))
     for device in found:
-        device["processes"] = [describe(entry, workers) for entry in device["processes"]]
+        # In a container NVML tells the pids of the host, which here may be anybody's.
+        known = device["kind"] == "cpu" or pids_are_the_hosts()
+        device["processes"] = [
+            describe(entry, workers) if known else {**entry, **UNKNOWN}
+            for entry in device["processes"]
+        ]
         device["holder"] = holder(device)
     return found
+
+
+class Load:
+    """The share of the processors' time that was worked, since one asked before.
+
+    psutil has such a function, but it counts for each thread alone, and answers 0 to the
+    first question of each.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._before = psutil.cpu_times()
+        self._share = 0.0
+
+    def now(self) -> float:
+        """Return the share, 0 to 1; the same again where hardly any time has passed."""
+        with self._lock:
+            times = psutil.cpu_times()
+            spent = {name: getattr(times, name) - getattr(self._before, name) for name in _TIMES}
+            total = sum(spent.values())
+            if total >= _SHORTEST_S:
+                self._before = times
+                self._share = 1.0 - (spent["idle"] + spent.get("iowait", 0.0)) / total
+            return min(1.0, max(0.0, self._share))
 
 
 def cpu(workers: Iterable[int] = ()) -> Json:
@@ -60,7 +102,7 @@ def cpu(workers: Iterable[int] = ()) -> Json:
         "cores": cores(),
         "memory_total": memory.total,
         "memory_used": memory.total - memory.free,
-        "utilization": psutil.cpu_percent() / 100.0,
+        "utilization": _LOAD.now(),
         "temperature": None,
         "power_w": None,
         "power_limit_w": None,
@@ -85,7 +127,6 @@ def describe(process: Json, workers: Workers) -> Json:
     """Return ``{pid, memory, user, program, job}`` of a process, as far as it may be known."""
     pid = process["pid"]
     user = program = None
-    # In a container NVML tells the host's pids, which mean nothing here.
     with suppress(psutil.Error):
         known = psutil.Process(pid)
         user, program = known.username(), known.name()
@@ -123,9 +164,21 @@ def resident(pid: int) -> int | None:
 
 
 @cache
+def pids_are_the_hosts() -> bool:
+    """Tell whether this process counts processes as the host does: it is in no container."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino == HOSTS_PIDS
+    except OSError:
+        return True  # A system without namespaces.
+
+
+@cache
 def _cpu_name() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+_LOAD = Load()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 import time
 
-import psutil
-
 from mistudio_ext import sample
 from mistudio_ext._version import __version__
+from mistudio_ext.leases.memory import host_memory
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.monitor import MonitorService
 
@@ -27,14 +26,14 @@ class SystemService:
     def get(self) -> Json:
         """Return versions, devices, disk, memory, limits and capabilities."""
         settings = self._context.settings
-        memory = psutil.virtual_memory()
+        memory = host_memory()
         measured = self._monitor.now()
         devices = measured["devices"]
         return {
             "version": __version__,
             "python": platform.python_version(),
             "devices": devices,
-            "memory": {"total": memory.total, "available": memory.available},
+            "memory": {"total": memory.total, "available": memory.free},
             "disk": {
                 **measured["disk"],
                 "reserve": settings.disk_reserve_bytes,

@@ -7,8 +7,10 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from mistudio_ext.jobs.bus import Message
@@ -23,10 +25,11 @@ Json = dict[str, Any]
 def nvml(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Nvml]:
     """Put a machine with these cards in the place of NVML."""
 
-    def install(*cards: Card, **more: Any) -> Nvml:
+    def install(*cards: Card, container: bool = False, **more: Any) -> Nvml:
         fake = Nvml(*cards, **more)
         monkeypatch.setitem(sys.modules, "pynvml", fake)
         monkeypatch.setattr(gpus, "_NVML", gpus.Nvml())
+        monkeypatch.setattr(machine, "pids_are_the_hosts", lambda: not container)
         return fake
 
     return install
@@ -91,6 +94,15 @@ def test_slices(nvml: Callable[..., Nvml]) -> None:
     )
 
 
+def test_a_container_is_told_pids_that_mean_nothing_in_it(nvml: Callable[..., Nvml]) -> None:
+    """The memory is told, but no process of the container's own is named for it."""
+    nvml(Card("GPU-1", processes=[(os.getpid(), 5 * 2**20)]), container=True)
+    gpu = machine.devices({os.getpid(): {"id": "job_1", "name": "run1"}})[1]
+    unknown = {"user": None, "program": None, "job": None}
+    assert gpu["processes"] == [{"pid": os.getpid(), "memory": 5 * 2**20, **unknown}]
+    assert gpu["holder"] is None
+
+
 def test_without_a_driver(nvml: Callable[..., Nvml]) -> None:
     """Only the processor, and the missing driver is not asked at every look."""
     fake = nvml(driver=False)
@@ -146,6 +158,22 @@ def test_our_workers_are_the_processors_processes() -> None:
     assert alive["memory"] > 0
     assert dead["memory"] is None
     assert processor["holder"] == "run1"
+
+
+def test_load_is_that_since_one_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks, in whatever thread; a moment later the answer is the same."""
+    now = {**dict.fromkeys(machine._TIMES, 0.0), "idle": 100.0}
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(**now))
+    load = machine.Load()
+    now.update(user=3.0, idle=101.0)
+    answers: list[float] = []
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: answers.append(load.now()))
+        thread.start()
+        thread.join()
+    assert answers == [0.75, 0.75]
+    now.update(idle=103.0)
+    assert load.now() == 0.0
 
 
 def test_who_holds_and_who_waits(nvml: Callable[..., Nvml]) -> None:

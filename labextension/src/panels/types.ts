@@ -346,6 +346,8 @@ export interface Device {
   utilization?: number | null;
   holder?: string | null;
   uuid?: string | null;
+  /** The GPU of a slice (MIG). */
+  parent?: string | null;
   cores?: number | null;
   temperature?: number | null;
   power_w?: number | null;

@@ -7,6 +7,7 @@ import { MonitorFeed } from '../monitor/feed';
 import { MonitorPanel } from '../monitor/MonitorPanel';
 import { linesOf } from '../monitor/Sparkline';
 import type { Measured } from '../monitor/types';
+import type { Device } from '../types';
 
 afterEach(cleanup);
 
@@ -49,13 +50,24 @@ const STORAGE = {
   quota: 10e9,
   used: 4e9,
   categories: [
-    { name: 'extractions', bytes: 3e9, items: [{ id: 'ext_1', name: 'old run', bytes: 3e9 }] },
-    { name: 'leftovers', bytes: 1e9, items: [{ id: 'tmp/a', name: 'tmp/a', bytes: 1e9 }] },
-    { name: 'uploads', bytes: 0, items: [] }
-  ]
+    {
+      name: 'extractions',
+      bytes: 3.5e9,
+      shared: 5e8,
+      items: [{ id: 'ext_1', name: 'old run', bytes: 3e9 }]
+    },
+    {
+      name: 'leftovers',
+      bytes: 1e9,
+      shared: 0,
+      items: [{ id: 'tmp/a', name: 'tmp/a', bytes: 1e9 }]
+    },
+    { name: 'uploads', bytes: 0, shared: 0, items: [] }
+  ],
+  hub_cache: { path: '/cache', bytes: 9e9, counted: 2e9 }
 };
 
-function panel(): ReturnType<typeof vi.fn> {
+function panel(changes: Partial<Device> = {}): ReturnType<typeof vi.fn> {
   const request = vi.fn(async (_method: string, path: string) => {
     if (path === 'system/history') {
       return { interval_s: 2, samples: [] };
@@ -74,7 +86,8 @@ function panel(): ReturnType<typeof vi.fn> {
     models: table,
     extractions: table
   };
-  monitor.take(measured(0));
+  const now = measured(0);
+  monitor.take({ ...now, devices: now.devices.map(device => ({ ...device, ...changes })) });
   render(
     <PanelContext.Provider value={{ store, host: {} } as never}>
       <MonitorPanel />
@@ -90,12 +103,45 @@ test('a device shows its load, memory, heat and who uses it', async () => {
   expect(screen.getByText('61 °C · 120 W of 400 W')).toBeTruthy();
   expect(screen.getByRole('list', { name: 'Who uses Test GPU' }).textContent).toContain('run1');
   await screen.findByText(/6 GB left to use · quota of 10 GB/);
+  expect(screen.getByText(/cache: 9 GB, of which 2 GB .* not part of the quota/)).toBeTruthy();
+});
+
+test('a slice tells whose heat it is, and what is not told', () => {
+  panel({ parent: 'GPU-0', utilization: null, memory_total: null, processes: [] });
+  expect(
+    screen.getByText('whole card: 61 °C · 120 W of 400 W · load not told · memory not told')
+  ).toBeTruthy();
+  expect(screen.queryByRole('img')).toBeNull();
+});
+
+test('a device that is full is not called free where the driver names nobody', () => {
+  panel({ processes: [] });
+  expect(screen.getByText('In use; the driver does not tell by whom.')).toBeTruthy();
+  cleanup();
+  panel({ processes: [], utilization: 0, memory_used: 4e8 });
+  expect(screen.getByText('Nobody uses it.')).toBeTruthy();
+});
+
+test('who holds it and who waits, and for how long', () => {
+  const since = new Date(Date.now() - 75_000).toISOString();
+  const lease = { user: 'bob', job: { id: 'job_2', name: 'job_2' }, since };
+  panel({
+    processes: [],
+    leases: [
+      { ...lease, waiting: false, idle: false },
+      { ...lease, user: 'ada', job: null, waiting: true, idle: false }
+    ]
+  });
+  const rows = screen.getAllByRole('listitem').map(row => row.textContent);
+  expect(rows[0]).toMatch(/^bob a job.*holds it for 1 min/);
+  expect(rows[1]).toContain('waits for 1 min');
 });
 
 test('what takes the space can be deleted, after a question', async () => {
   const request = panel();
   fireEvent.click(await screen.findByRole('button', { name: /Activations/ }));
   fireEvent.click(screen.getByRole('button', { name: 'Delete old run' }));
+  expect(screen.getByText('500 MB that several of them use together')).toBeTruthy();
   expect(screen.getByText('Delete old run? This frees 3 GB.')).toBeTruthy();
   fireEvent.click(screen.getByRole('button', { name: 'Delete' }));
   await waitFor(() => expect(request).toHaveBeenCalledWith('DELETE', 'extractions/ext_1'));

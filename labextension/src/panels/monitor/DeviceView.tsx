@@ -1,13 +1,15 @@
 import { usePanel } from '../context';
-import { bytes, percent } from '../lib/format';
+import { bytes, duration, percent, secondsBetween } from '../lib/format';
 import { t } from '../messages';
-import type { MessageKey } from '../messages';
 import type { Device, DeviceLease, DeviceProcess } from '../types';
 import { Section } from '../ui/Section';
 import { keyOf } from './feed';
 import { Sparkline } from './Sparkline';
 import type { Point } from './Sparkline';
 import type { DeviceSample } from './types';
+
+/** Bytes that a GPU's driver may take for itself. */
+const DRIVERS_OWN = 1e9;
 
 /** A processor or GPU: its load and memory over the last minutes, and who uses it. */
 export function DeviceView({ device }: { device: Device }) {
@@ -20,7 +22,7 @@ export function DeviceView({ device }: { device: Device }) {
   return (
     <Section title={device.name} aside={device.id}>
       <div class="jp-mistudio-sparks" data-testid={`mistudio-device-${device.id}`}>
-        {device.utilization !== null && (
+        {device.utilization != null && (
           <Sparkline
             title={t('monitor.load')}
             value={percent(device.utilization)}
@@ -44,17 +46,18 @@ export function DeviceView({ device }: { device: Device }) {
 }
 
 function Facts({ device }: { device: Device }) {
+  const { cores, temperature, power_w: power, power_limit_w: limit } = device;
+  const heat = [
+    temperature && t('monitor.temperature', { n: temperature }),
+    power && !limit && t('monitor.power', { n: Math.round(power) }),
+    power && limit && t('monitor.powerOf', { n: Math.round(power), limit: Math.round(limit) })
+  ].filter(Boolean);
+  const card = heat.join(' · ');
   const facts = [
-    device.cores && t(device.cores === 1 ? 'monitor.core' : 'monitor.cores', { n: device.cores }),
-    device.temperature && t('monitor.temperature', { n: device.temperature }),
-    device.power_w &&
-      (device.power_limit_w
-        ? t('monitor.powerOf', {
-            n: Math.round(device.power_w),
-            limit: Math.round(device.power_limit_w)
-          })
-        : t('monitor.power', { n: Math.round(device.power_w) })),
-    device.kind === 'gpu' && device.utilization === null && t('monitor.noLoad')
+    cores && t(cores === 1 ? 'monitor.core' : 'monitor.cores', { n: cores }),
+    device.parent && card ? t('monitor.card', { facts: card }) : card,
+    device.utilization == null && t('monitor.noLoad'),
+    device.memory_total == null && t('monitor.noMemory')
   ].filter(Boolean);
   return facts.length > 0 ? <div class="jp-mistudio-row-meta">{facts.join(' · ')}</div> : null;
 }
@@ -65,17 +68,19 @@ function Holders({ device }: { device: Device }) {
   // A job of ours that runs stands there as a process already, with its memory.
   const leases = (device.leases ?? []).filter(({ job }) => !job || !shown.has(job.id));
   if (leases.length + processes.length === 0) {
-    return device.kind === 'gpu' ? <p class="jp-mistudio-hint">{t('monitor.free')}</p> : null;
+    return device.kind === 'gpu' ? (
+      <p class="jp-mistudio-hint">{t(isIdle(device) ? 'monitor.free' : 'monitor.unnamed')}</p>
+    ) : null;
   }
   return (
     <ul class="jp-mistudio-holders" aria-label={t('monitor.holders', { name: device.name })}>
       {leases.map(lease => (
         <li key={`${lease.user}/${lease.job?.id}/${lease.since}`}>
           <span>
-            {lease.job?.name ?? t('monitor.worker')}
-            <span class="jp-mistudio-aside"> {lease.user}</span>
+            {lease.user}
+            <span class="jp-mistudio-aside"> {whatOf(lease)}</span>
           </span>
-          <span class="jp-mistudio-aside">{t(stateOf(lease))}</span>
+          <span class="jp-mistudio-aside">{stateOf(lease)}</span>
         </li>
       ))}
       {processes.map(process => (
@@ -91,11 +96,25 @@ function Holders({ device }: { device: Device }) {
   );
 }
 
-function stateOf({ waiting, idle }: DeviceLease): MessageKey {
-  if (waiting) {
-    return 'monitor.waits';
+/** Whether nothing speaks against it: a container is not told of other containers' processes. */
+function isIdle({ utilization, memory_used }: Device): boolean {
+  return (utilization ?? 0) < 0.05 && (memory_used ?? 0) < DRIVERS_OWN;
+}
+
+/** What a lease is for; of another server's job only the id is known, which tells nobody anything. */
+function whatOf({ job }: DeviceLease): string {
+  if (!job) {
+    return t('monitor.worker');
   }
-  return idle ? 'monitor.idle' : 'monitor.leases';
+  return job.name === job.id ? t('monitor.aJob') : job.name;
+}
+
+function stateOf({ waiting, idle, since }: DeviceLease): string {
+  const time = duration(Math.max(0, secondsBetween(since, new Date().toISOString()) ?? 0));
+  if (waiting) {
+    return t('monitor.waits', { time });
+  }
+  return idle ? t('monitor.idle') : t('monitor.leases', { time });
 }
 
 function nameOf(process: DeviceProcess): string {

@@ -32,6 +32,7 @@ export function Sparkline({ title, value, points }: Props) {
         aria-label={`${title}: ${value}`}
         preserveAspectRatio="none"
       >
+        <path class="jp-mistudio-axis jp-mistudio-spark-most" d={`M0 2.5H${W}`} />
         <path class="jp-mistudio-axis" d={`M0 ${H - 0.5}H${W}`} />
         {lines.map(line => {
           const path = line.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L');
@@ -50,11 +51,17 @@ export function Sparkline({ title, value, points }: Props) {
 
 type Line = [x: number, y: number][];
 
+/** The seconds that the width stands for, from the times of the first and the last sample. */
+export function spanOf(first = '', last = ''): number {
+  const measured = (Date.parse(last) - Date.parse(first)) / 1000;
+  return Math.min(SPAN_S[1], Math.max(SPAN_S[0], measured || 0));
+}
+
 /** Points as lines, broken where nothing was measured; the newest sample is at the right end. */
 export function linesOf(points: readonly Point[]): Line[] {
-  const end = Date.parse(points[points.length - 1]?.[0] ?? '');
-  const start = Date.parse(points[0]?.[0] ?? '');
-  const span = Math.min(SPAN_S[1], Math.max(SPAN_S[0], (end - start) / 1000));
+  const last = points[points.length - 1]?.[0];
+  const end = Date.parse(last ?? '');
+  const span = spanOf(points[0]?.[0], last);
   const lines: Line[] = [];
   let before = Number.NEGATIVE_INFINITY;
   for (const [at, share] of points) {

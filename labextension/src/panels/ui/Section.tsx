@@ -31,10 +31,12 @@ export function Subtitle({ children }: { children: ComponentChildren }) {
 
 interface DisclosureProps extends Props {
   open?: boolean;
+  /** Something below the title that shows in either state. */
+  under?: ComponentChildren;
 }
 
 /** A part that can be folded away; its content is made when it is first opened. */
-export function Disclosure({ title, aside, open = false, children }: DisclosureProps) {
+export function Disclosure({ title, aside, under, open = false, children }: DisclosureProps) {
   const id = useUid('disclosure');
   const [shown, setShown] = useState(open);
   useEffect(() => {
@@ -57,6 +59,7 @@ export function Disclosure({ title, aside, open = false, children }: DisclosureP
           {aside !== undefined && <span class="jp-mistudio-aside">{aside}</span>}
         </button>
       </h3>
+      {under}
       <div id={id} hidden={!shown}>
         {shown && children}
       </div>
