@@ -53,10 +53,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mistudio_ext.engine import batches as engine_batches
-from mistudio_ext.engine.load import LoadedModel, choose_device, use_threads
+from mistudio_ext.engine.load import LoadedModel, choose_device
 from mistudio_ext.engine.memory import keep_heap
 from mistudio_ext.engine.run import extract
 from mistudio_ext.engine.structure import text_model
+from mistudio_ext.engine.threads import use_threads
 
 SHAPES: dict[str, dict[str, Any]] = {
     # Overhead dominates: 6 blocks of width 256 with a vocabulary of 50,000.

@@ -14,6 +14,7 @@ Only worker processes import this package: it imports torch and transformers.
 ``batches``    chunks in dataset order, length buckets inside a chunk
 ``capture``    forward hooks → staging buffers
 ``memory``     what to do when memory runs out
+``threads``    how many compute, and ours beside them
 ``arrays``     ``.npy`` files, reserved at full size
 ``output``     the extraction folder: manifest, arrays, journal
 ``writer``     staging buffers → array files, in background threads

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,14 +62,6 @@ def choose_device(wanted: str | None) -> torch.device:
             hint="Use auto or cpu." if not count else f"Use auto, cpu or cuda:0 to {count - 1}.",
         )
     return device
-
-
-def use_threads(threads: int | None) -> int:
-    """Let torch use ``threads`` CPU threads, or all that this process may run on."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = max(1, threads or allowed or 1)
-    torch.set_num_threads(count)
-    return count
 
 
 def read_config(path: Path, allow_remote_code: bool, *, any_kind: bool = False) -> Any:

@@ -15,7 +15,7 @@ from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan,
 from mistudio_ext.engine.capture import Capture, Slot, make_slots
 from mistudio_ext.engine.choose import choose_points
 from mistudio_ext.engine.fallback import first_that_fits
-from mistudio_ext.engine.load import LoadedModel, choose_device, load_model, use_threads
+from mistudio_ext.engine.load import LoadedModel, choose_device, load_model
 from mistudio_ext.engine.memory import Budget, is_out_of_memory, keep_heap
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts, Request
@@ -26,6 +26,7 @@ from mistudio_ext.engine.structure import (
     parameter_count,
     text_model,
 )
+from mistudio_ext.engine.threads import use_threads
 from mistudio_ext.engine.writer import Writer
 from mistudio_ext.errors import (
     CancelledError,

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,8 +18,6 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 SPARSITY_THRESHOLD = 0.01
 #: Elements of a block: it stays in the L2 cache.
 _BLOCK = 131072
-#: Elements that torch converts without starting threads.
-_SERIAL = 32768
 #: Elements of a piece on a GPU: large enough to fill it, small beside what a batch takes anyway.
 _DEVICE_BLOCK = 1 << 24
 
@@ -73,63 +72,75 @@ class Statistics:
         }
 
 
-def measure(values: Tensor) -> Statistics:
-    """Return the statistics of rows in CPU memory.
+class Meter:
+    """Measures rows in CPU memory, block by block, in buffers that it keeps.
+
+    Sums are taken in float32 over a row and in float64 over the rows.
 
     Parameters
     ----------
-    values
-        ``[n, d]`` in the storage dtype. Sums are taken in float32 over blocks that
-        fit into the cache and in float64 over the blocks.
+    widest
+        Numbers in the widest row to come.
+    dtype
+        The storage dtype of the rows.
 
     Notes
     -----
-    Single-threaded on purpose: this runs beside the forward pass, whose threads
-    must not wait for it. It takes cores from the forward pass all the same, so magnitudes
-    are compared as integers: without its sign bit, the bits of a finite number order as its
-    magnitude does, and two bytes are read in half the time of four.
+    This runs beside the forward pass and takes cores from it. So a block is read as float32
+    once, while it is in the cache; sums of squares and sums are dot products of BLAS, one a row,
+    too short for its threads; and magnitudes are compared as integers: without its sign bit,
+    the bits of a finite number order as its magnitude does. The thread that calls must be one
+    for which torch starts no others (:func:`mistudio_ext.engine.threads.start`), or they would
+    get into the way of those that compute.
     """
-    total = Statistics()
-    n, d = values.shape
-    bits = _Bits.of(values.dtype)
-    words = values.view(bits.words).numpy()
-    step = max(1, _BLOCK // max(1, d))
-    block = torch.empty((step, d), dtype=torch.float32)
-    magnitude, below = np.empty((step, d), words.dtype), np.empty((step, d), np.bool_)
-    ones = np.ones((d, 1), np.float32)
-    largest = 0
-    for start in range(0, n, step):
-        rows = min(step, n - start)
-        _widen(values[start : start + rows], block[:rows])
-        x = block[:rows].numpy()
-        squares = _dots(x, x[:, :, None])
-        energy = float(squares.sum(dtype=np.float64))
-        if not math.isfinite(energy):
-            total.add(_careful(x))
-            continue
-        size, small = magnitude[:rows], below[:rows]
-        np.bitwise_and(words[start : start + rows], bits.mask, out=size)
-        np.less(size, bits.threshold, out=small)
-        total.n += rows * d
-        total.rows += rows
-        total.sum += float(_dots(x, ones).sum(dtype=np.float64))
-        total.sumsq += energy
-        total.sum_norm += float(np.sqrt(squares).sum(dtype=np.float64))
-        total.n_below += int(np.count_nonzero(small))
-        largest = max(largest, int(size.max(initial=0)))
-    total.max_abs = max(total.max_abs, bits.number(largest))
-    return total
 
+    def __init__(self, widest: int, dtype: torch.dtype) -> None:
+        self._bits = _Bits.of(dtype)
+        size = max(_BLOCK, widest)
+        self._wide = torch.empty(size, dtype=torch.float32)
+        self._magnitude = np.empty(size, self._bits.numpy)
+        self._below = np.empty(size, np.bool_)
+        self._ones = np.ones((widest, 1), np.float32)
 
-def _widen(values: Tensor, into: Tensor) -> None:
-    """Copy to float32 in pieces too small for torch to start threads for them."""
-    rows = max(1, _SERIAL // max(1, values.shape[1]))
-    for source, target in zip(torch.split(values, rows), torch.split(into, rows), strict=True):
-        target.copy_(source)
+    def measure(self, values: Tensor) -> Statistics:
+        """Return the statistics of ``values``, ``[n, d]`` in the storage dtype, contiguous."""
+        total = Statistics()
+        n, d = values.shape
+        words = values.view(self._bits.words).numpy()
+        step = max(1, _BLOCK // max(1, d))
+        largest = 0
+        for start in range(0, n, step):
+            rows = min(step, n - start)
+            wide = self._wide[: rows * d].view(rows, d)
+            wide.copy_(values[start : start + rows])
+            x = wide.numpy()
+            squares = _dots(x, x[:, :, None])
+            energy = float(squares.sum(dtype=np.float64))
+            if not math.isfinite(energy):
+                total.add(_careful(x))
+                continue
+            total.n += rows * d
+            total.rows += rows
+            total.sum += float(_dots(x, self._ones[:d]).sum(dtype=np.float64))
+            total.sumsq += energy
+            total.sum_norm += float(np.sqrt(squares).sum(dtype=np.float64))
+            below, top = self._magnitudes(words[start : start + rows])
+            total.n_below += below
+            largest = max(largest, top)
+        total.max_abs = max(total.max_abs, self._bits.number(largest))
+        return total
+
+    def _magnitudes(self, words: npt.NDArray[Any]) -> tuple[int, int]:
+        """Return how many numbers are sparse, and the largest magnitude, as an integer."""
+        magnitude = self._magnitude[: words.size].reshape(words.shape)
+        below = self._below[: words.size].reshape(words.shape)
+        np.bitwise_and(words, self._bits.mask, out=magnitude)
+        np.less(magnitude, self._bits.threshold, out=below)
+        return int(np.count_nonzero(below)), int(magnitude.max(initial=0))
 
 
 def _dots(x: Array, y: Array) -> Array:
-    """Return the dot product of each row: one BLAS call a row, too short for its threads."""
+    """Return the dot product of each row with ``y``, or with its own row of ``y``."""
     found: Array = np.matmul(x[:, None, :], y)
     return found
 
@@ -155,6 +166,11 @@ class _Bits:
         # The threshold lies between two numbers of the dtype; the larger one is the first.
         first = int(nearest.view(words)) + (float(nearest) < SPARSITY_THRESHOLD)
         return cls(dtype, words, (1 << (8 * dtype.itemsize - 1)) - 1, first)
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """The integers' NumPy dtype."""
+        return np.dtype(np.int16 if self.words == torch.int16 else np.int32)
 
     def number(self, magnitude: int) -> float:
         """Return the number with this magnitude."""

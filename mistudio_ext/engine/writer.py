@@ -2,8 +2,9 @@
 
 Two threads, so that the disk's own slowness (``fdatasync``) does not hold up the
 copying: one takes filled slots, measures them and writes them in place; the
-other finishes chunks: it reads the chunk back from the page cache in order,
-adds it to the checksums, waits for the disk, and only then writes the journal.
+other finishes chunks: it adds them to the checksums, waits for the disk, and only
+then writes the journal. A chunk whose rows were not written in order is read back
+from the page cache for that.
 A chunk that takes long is journalled in between, batch by batch done, so that
 whatever kills the process costs the work of a few seconds.
 """
@@ -11,25 +12,27 @@ whatever kills the process costs the work of a few seconds.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
 import torch
 import xxhash
 
-from mistudio_ext.engine import statistics
-from mistudio_ext.engine.arrays import FULL, ArrayFile, no_space, read_buffer
+from mistudio_ext.engine import statistics, threads
+from mistudio_ext.engine.arrays import DTYPES, FULL, ArrayFile, no_space, read_buffer
 from mistudio_ext.engine.batches import Batch, Chunk
 from mistudio_ext.engine.capture import Slot
 from mistudio_ext.engine.journal import Entry, Journal
-from mistudio_ext.engine.statistics import Statistics
+from mistudio_ext.engine.statistics import Meter, Statistics
 
 #: A chunk that takes longer is journalled in between.
 JOURNAL_SECONDS = 3.0
+#: Bytes after which the disk is told to begin, so that the end need not wait for all of them.
+_SYNC_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,45 @@ class Begun:
         return cls([Statistics() for _ in range(files)], [xxhash.xxh3_64() for _ in range(files)])
 
 
+class _Ahead:
+    """Checksums of whole files, fed while their rows are written in the order of the file.
+
+    Samples of one length are; samples in buckets of their lengths are not.
+
+    Parameters
+    ----------
+    hashes
+        Running ``xxh3_128`` of each file up to ``row``.
+    row
+        The next row of the file.
+    """
+
+    def __init__(self, hashes: Sequence[Any], row: int) -> None:
+        self.hashes = [running.copy() for running in hashes]
+        self.row = row
+
+    def follow(self, runs: Sequence[tuple[int, int]]) -> bool:
+        """Go on by ``(first row, rows)``; False if they are not the rows that come next."""
+        for first, count in runs:
+            if first != self.row:
+                return False
+            self.row += count
+        return True
+
+
 @dataclass(frozen=True)
 class _Told:
-    """What the writing thread tells the committing one; without a chunk it is not at its end."""
+    """What the writing thread tells the committing one.
 
-    parts: list[Statistics]
+    Without a chunk it is not at its end; with no ``parts`` there is nothing to journal.
+    ``hashes`` are the running checksums after the chunk, where they are known.
+    """
+
+    parts: list[Statistics] = field(default_factory=list)
     chunk: Chunk | None = None
     batches: int = 0
     checksums: list[str] = field(default_factory=list)
+    hashes: list[Any] | None = None
 
 
 class Writer:
@@ -100,7 +134,7 @@ class Writer:
         One array file per hook, open.
     hashes
         Running ``xxh3_128`` of each file, fed with the header and all rows before
-        the first chunk to come.
+        the first chunk to come; kept up to date.
     totals
         Statistics of the rows before the first chunk to come; added to.
     slots
@@ -116,15 +150,17 @@ class Writer:
         files: Sequence[ArrayFile],
         layout: Layout,
         journal: Journal,
-        hashes: Sequence[Any],
+        hashes: list[Any],
         totals: Sequence[Statistics],
         slots: Sequence[Slot],
         samples: int = 0,
         begun: Begun | None = None,
     ) -> None:
         self._files, self._layout, self._journal = list(files), layout, journal
-        self._hashes, self._totals = list(hashes), list(totals)
+        self._hashes, self._totals = hashes, list(totals)
         self._samples, self._begun = samples, begun or Begun.new(len(self._files))
+        self._ahead = None if self._begun.batches else _Ahead(hashes, layout.row(samples))
+        self._unsynced = 0
         self._error: BaseException | None = None
         self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
         for slot in slots:
@@ -133,11 +169,9 @@ class Writer:
         # At most two lines wait for the disk: what a crash can cost is bounded.
         self._told: queue.Queue[_Told | None] = queue.Queue(2)
         self._threads = [
-            threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
+            threads.start(partial(self._guard, work), name)
             for work, name in ((self._write, "mistudio-writer"), (self._commit, "mistudio-commit"))
         ]
-        for thread in self._threads:
-            thread.start()
 
     def acquire(self) -> Slot:
         """Return an empty slot; waits only if the disk is slower than the model.
@@ -196,73 +230,102 @@ class Writer:
 
     def _write(self) -> None:
         begun, said = self._begun, time.monotonic()
+        widest = max((file.shape[-1] for file in self._files), default=1)
+        meter = Meter(widest, DTYPES[self._files[0].dtype][0])
         while (item := self._filled.get()) is not None:
             if isinstance(item, Chunk):
-                self._told.put(_Told(begun.parts, item))
+                self._told.put(self._finished(begun, item))
                 begun, said = Begun.new(len(self._files)), time.monotonic()
                 continue
             if item.ready is not None:
                 item.ready.synchronize()
-            self._write_slot(item, begun)
+            self._write_slot(item, begun, meter)
             self._free.put(item)
-            if time.monotonic() - said >= JOURNAL_SECONDS and self._told.empty():
+            if not self._told.empty():
+                continue
+            if time.monotonic() - said >= JOURNAL_SECONDS:
                 self._tell(begun)
                 said = time.monotonic()
+            elif self._unsynced >= _SYNC_BYTES:
+                self._told.put(_Told())
+                self._unsynced = 0
         self._tell(begun)  # Cancelled in the middle of a chunk: what is done stays done.
         self._told.put(None)
+
+    def _finished(self, begun: Begun, chunk: Chunk) -> _Told:
+        """Return what is to be said of a chunk of which everything is written."""
+        self._unsynced = 0
+        if self._ahead is not None and self._ahead.row != self._layout.row(chunk.end):
+            self._ahead = None  # It ends with rows that are left empty.
+        if self._ahead is None:
+            return _Told(begun.parts, chunk)
+        checksums = [running.hexdigest() for running in begun.hashes]
+        hashes = [running.copy() for running in self._ahead.hashes]
+        return _Told(begun.parts, chunk, 0, checksums, hashes)
 
     def _tell(self, begun: Begun) -> None:
         if begun.batches > 0:
             parts = [replace(part) for part in begun.parts]
             checksums = [running.hexdigest() for running in begun.hashes]
             self._told.put(_Told(parts, None, begun.batches, checksums))
+            self._unsynced = 0
 
-    def _write_slot(self, slot: Slot, begun: Begun) -> None:
+    def _write_slot(self, slot: Slot, begun: Begun, meter: Meter) -> None:
         runs = [run for batch in slot.batches for run in self._layout.runs(batch)]
+        if self._ahead is not None and not self._ahead.follow(runs):
+            self._ahead = None
         for index, (file, rows) in enumerate(zip(self._files, slot.host, strict=True)):
             filled = rows[: slot.rows]
             begun.parts[index].add(
-                statistics.measure(filled)
+                meter.measure(filled)
                 if slot.vectors is None
                 else statistics.from_vector(slot.vectors[index])
             )
             data = memoryview(filled.view(torch.uint8).numpy().reshape(-1))  # type: ignore[arg-type]
             begun.hashes[index].update(data)
+            if self._ahead is not None:
+                self._ahead.hashes[index].update(data)
             start = 0
             for first, count in runs:
                 size = count * file.row_bytes
                 file.write(data[start : start + size], first)
                 start += size
+            self._unsynced += start
         begun.batches += 1
 
     def _commit(self) -> None:
         buffer = read_buffer()
         while (told := self._told.get()) is not None:
-            if told.chunk is None:
-                checksums = told.checksums
-            else:
-                checksums = self._take_in(told.chunk, told.parts, buffer)
+            checksums = told.checksums
+            if told.chunk is not None:
+                if told.hashes is None:
+                    checksums = self._read_back(told.chunk, buffer)
+                else:
+                    self._hashes[:] = told.hashes
+                for total, part in zip(self._totals, told.parts, strict=True):
+                    total.add(part)
                 self._samples = told.chunk.end
             for file in self._files:
                 file.sync()
-            files = {
-                file.path.name: {"checksum": checksum, "stats": part.to_dict()}
-                for file, checksum, part in zip(self._files, checksums, told.parts, strict=True)
-            }
-            tokens = int(self._layout.offsets[self._samples])
-            self._journal.append(Entry(self._samples, tokens, files, told.batches))
+            if told.parts:
+                self._journal.append(self._entry(told, checksums))
 
-    def _take_in(self, chunk: Chunk, parts: Sequence[Statistics], buffer: bytearray) -> list[str]:
-        """Add a finished chunk to totals and checksums; return its own checksum per file."""
+    def _entry(self, told: _Told, checksums: Sequence[str]) -> Entry:
+        files = {
+            file.path.name: {"checksum": checksum, "stats": part.to_dict()}
+            for file, checksum, part in zip(self._files, checksums, told.parts, strict=True)
+        }
+        tokens = int(self._layout.offsets[self._samples])
+        return Entry(self._samples, tokens, files, told.batches)
+
+    def _read_back(self, chunk: Chunk, buffer: bytearray) -> list[str]:
+        """Add a finished chunk to the files' checksums; return its own checksum per file."""
         first, end = self._layout.row(chunk.first), self._layout.row(chunk.end)
         checksums = []
-        for file, running, total, part in zip(
-            self._files, self._hashes, self._totals, parts, strict=True
-        ):
+        for file, running in zip(self._files, self._hashes, strict=True):
             piece = xxhash.xxh3_64()
             for data in file.read(first, end, buffer):
                 piece.update(data)
                 running.update(data)
-            total.add(part)
             checksums.append(piece.hexdigest())
         return checksums

@@ -51,7 +51,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     from mistudio_ext.engine.fallback import first_that_fits
     from mistudio_ext.engine.fidelity import measure, relative_errors
     from mistudio_ext.engine.inspect import describe_loaded, memory_of
-    from mistudio_ext.engine.load import choose_device, load_model, use_threads
+    from mistudio_ext.engine.load import choose_device, load_model
+    from mistudio_ext.engine.threads import use_threads
     from mistudio_ext.workers.memory_use import Peak
 
     model, allow_code = spec["model"], bool(spec.get("allow_remote_code"))

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,7 @@ import torch
 
 from mistudio_ext.activations import journal as contents
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import journal, writer
+from mistudio_ext.engine import arrays, journal, threads, writer
 from mistudio_ext.engine.load import LoadedModel
 from mistudio_ext.engine.run import extract
 from mistudio_ext.errors import CancelledError, NoSpaceError
@@ -107,12 +108,54 @@ def test_a_chunk_that_takes_long_is_journalled_in_between(
     assert files_of(tmp_path / "damaged") == files_of(folder) == whole
 
 
+def test_rows_written_in_order_are_not_read_back(
+    setting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples of one length: the checksum of the file is there when its last row is."""
+
+    def read(*_: Any) -> Any:
+        raise AssertionError("a file was read back")
+
+    even = make_tokenization(tmp_path / "tok", [16] * 400, VOCAB)
+    spec = make_spec(tmp_path / "out", setting[0], even, HOOKS, batch_tokens=48)
+    with monkeypatch.context() as patched:
+        patched.setattr(arrays.ArrayFile, "read", read)
+        patched.setattr(writer, "_SYNC_BYTES", 1)  # The disk is told to begin after each batch.
+        extract(spec, Recorder(), loaded())
+    files = manifests.read(tmp_path / "out")["files"]
+    checksums = {name: entry["checksum"] for name, entry in files.items()}
+    assert {n: arrays.checksum_of(tmp_path / "out" / n) for n in files} == checksums
+
+    again = {**spec, "extraction": {**spec["extraction"], "path": str(tmp_path / "again")}}
+    with pytest.raises(CancelledError):
+        extract(again, Recorder(cancel_after=60), loaded())
+    extract(again, Recorder(), loaded())
+    assert files_of(tmp_path / "again") == files_of(tmp_path / "out")
+    files = manifests.read(tmp_path / "again")["files"]
+    assert {name: entry["checksum"] for name, entry in files.items()} == checksums
+
+
+def test_threads_of_ours_start_no_others(setting: Any) -> None:
+    """Torch keeps its number for the forward pass and for threads to come."""
+    found: list[int] = []
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        threads.start(lambda: found.append(torch.get_num_threads()), "ours").join()
+        later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+        assert [*found, torch.get_num_threads()] == [1, 3, 3]
+    finally:
+        torch.set_num_threads(before)
+
+
 #: Imports once, then runs each extraction in a process of its own (imports take seconds).
 NURSERY = """
 import json, os, sys, time
 from pathlib import Path
 import torch
-from mistudio_ext.engine import capture, load, run, writer
+from mistudio_ext.engine import capture, load, run, threads, writer
 from tests.engine.helpers import Recorder
 
 forward = capture.Capture.forward
@@ -123,7 +166,7 @@ def slow(*args):
 
 capture.Capture.forward = slow
 writer.JOURNAL_SECONDS = 0.02
-load.use_threads(1)  # A fork has no threads but its own.
+threads.use_threads(1)  # A fork has no threads but its own.
 loaded = load.load_model(Path(sys.argv[1]), "fp32", torch.device("cpu"), False)
 print("ready", flush=True)
 for line in sys.stdin:

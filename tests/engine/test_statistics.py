@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from mistudio_ext.engine import statistics
-from mistudio_ext.engine.statistics import Statistics, from_vector, measure, measure_on_device
+from mistudio_ext.engine.statistics import Meter, Statistics, from_vector, measure_on_device
+
+
+def measure(rows: torch.Tensor) -> Statistics:
+    return Meter(rows.shape[1], rows.dtype).measure(rows)
 
 
 def rows_of(dtype: torch.dtype, bad: bool) -> torch.Tensor:

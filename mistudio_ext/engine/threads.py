@@ -1,0 +1,38 @@
+"""CPU threads: how many torch computes with, and threads of ours that compute alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+import torch
+
+
+def use_threads(threads: int | None) -> int:
+    """Let torch use ``threads`` CPU threads, or all that this process may run on."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = max(1, threads or allowed or 1)
+    torch.set_num_threads(count)
+    return count
+
+
+def start(work: Callable[[], None], name: str) -> threading.Thread:
+    """Run ``work`` in a thread of its own, for which torch starts no further threads.
+
+    They would be a second team beside the one that runs the model, and the two would wait for
+    each other's processors.
+    """
+    count, ready = torch.get_num_threads(), threading.Event()
+
+    def alone() -> None:
+        # It holds for the thread that calls it, and for threads that have not used torch yet.
+        torch.set_num_threads(1)
+        ready.set()
+        work()
+
+    thread = threading.Thread(target=alone, name=name, daemon=True)
+    thread.start()
+    ready.wait()
+    torch.set_num_threads(count)
+    return thread
