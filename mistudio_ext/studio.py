@@ -30,6 +30,7 @@ from mistudio_ext.services.storage import StorageService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.templates import TemplateService
 from mistudio_ext.services.tokenization_presets import PresetService
+from mistudio_ext.services.tokenization_previews import PreviewService
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.services.tokenizers import Tokenizers
 from mistudio_ext.services.uploads import UploadService
@@ -48,8 +49,8 @@ class Studio:
     Attributes
     ----------
     datasets, dataset_views, near_duplicates, uploads, models, variants, model_removal,
-    model_facts, tokenizations, tokenization_presets, exports, extractions, activation_views,
-    templates, hub, system, monitor, storage
+    model_facts, tokenizations, tokenization_presets, previews, exports, extractions,
+    activation_views, templates, hub, system, monitor, storage
         The services.
     jobs
         The job manager; it supervises in a thread of its own.
@@ -86,6 +87,7 @@ class Studio:
         self.model_facts = ModelFacts(context, self.models)
         self.tokenizations = TokenizationService(context, tokenizers)
         self.tokenization_presets = PresetService(context)
+        self.previews = PreviewService(context, tokenizers)
         self.exports = ExportService(context)
         self.extractions = ExtractionService(
             context, self.datasets, self.models, self.tokenizations, self.variants

@@ -14,7 +14,7 @@ class PreviewHandler(StudioHandler):
     async def post(self) -> None:
         """Tokenise a few texts at once."""
         studio = await self.studio()
-        await self.reply(self.host.call(studio.tokenizations.preview, self.body()))
+        await self.reply(self.host.call(studio.previews.preview, self.body()))
 
 
 class TokenizationsHandler(StudioHandler):

@@ -45,7 +45,8 @@ class JobKind:
         Called when the job starts: returns the spec for the worker. Raises
         MiStudioError if the job cannot start.
     finish
-        Called with the worker's result when it is done.
+        Called with the worker's result when it is done. This and the next two do nothing for a
+        kind whose result lies in files and nowhere in the catalog.
     fail
         Called with the end state (failed, cancelled, interrupted) and the error.
     restart
@@ -65,9 +66,9 @@ class JobKind:
 
     name: str
     prepare: Callable[[JobRecord], Json]
-    finish: Callable[[JobRecord, Json], None]
-    fail: Callable[[JobRecord, str, Json], None]
-    restart: Callable[[JobRecord], None]
+    finish: Callable[[JobRecord, Json], None] = lambda _job, _result: None
+    fail: Callable[[JobRecord, str, Json], None] = lambda _job, _state, _error: None
+    restart: Callable[[JobRecord], None] = lambda _job: None
     environment: Callable[[JobRecord], dict[str, str]] = lambda _job: {}
     limit: int = 1
     needs: Callable[[JobRecord], Needs] | None = None

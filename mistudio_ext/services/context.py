@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext.catalog import Catalog, JobRecord, ModelRecord
+from mistudio_ext.catalog import Catalog, DatasetRecord, JobRecord, ModelRecord
 from mistudio_ext.errors import (
     AccessDeniedError,
     ConflictError,
@@ -70,6 +70,27 @@ class Context:
         """Tell whether code that a model brings may run: allowed, and ticked for this revision."""
         ticked = model is not None and bool(model.request.get("trust_remote_code"))
         return self.settings.allow_remote_code and ticked
+
+    def submit_once(
+        self, kind: str, target: tuple[str, str, str], params: Json, *, priority: int = 0
+    ) -> JobRecord:
+        """Return the job of this kind that works on the target already, or a new one."""
+        with self.creating:
+            active = self.jobs.all(kind=kind, target_id=target[1], state=("queued", "running"))
+            return (
+                active[0] if active else self.jobs.submit(kind, target, params, priority=priority)
+            )
+
+    def ready_dataset(self, dataset_id: str) -> DatasetRecord:
+        """Return a dataset that can be read; ConflictError while it cannot."""
+        record = self.catalog.datasets.get(dataset_id)
+        if record.state != "ready":
+            raise ConflictError(
+                f"'{record.name}' is not ready: it is {record.state}.",
+                code="dataset_not_ready",
+                hint="Wait for its job to end, or look at the job's error.",
+            )
+        return record
 
     def disk_limits(self) -> DiskLimits:
         """Return reserve and quota, with what is used of the quota now."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mistudio_ext.catalog import DatasetRecord, TokenizationRecord
+from mistudio_ext.catalog import TokenizationRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError, MiStudioError
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import choose_split
@@ -26,17 +26,6 @@ class DatasetViews:
     def __init__(self, context: Context, tokenizers: Tokenizers) -> None:
         self._context = context
         self._tokenizers = tokenizers
-
-    def ready(self, dataset_id: str) -> DatasetRecord:
-        """Return a dataset that can be read; ConflictError while it cannot."""
-        record = self._context.catalog.datasets.get(dataset_id)
-        if record.state != "ready":
-            raise ConflictError(
-                f"'{record.name}' is not ready: it is {record.state}.",
-                code="dataset_not_ready",
-                hint="Wait for its job to end, or look at the job's error.",
-            )
-        return record
 
     def samples(
         self,
@@ -75,7 +64,7 @@ class DatasetViews:
                 field="count",
                 hint=f"Choose one of {', '.join(COUNTS)}.",
             )
-        record = self.ready(dataset_id)
+        record = self._context.ready_dataset(dataset_id)
         column, folder, tokenize = record.text_column, None, None
         wanted = tokens is not None or token_ids is not None
         if tokenization:
@@ -159,7 +148,7 @@ class DatasetViews:
         """Return the statistics of a dataset by words, or of a tokenization by tokens."""
         from mistudio_ext.store import statistics
 
-        record = self.ready(dataset_id)
+        record = self._context.ready_dataset(dataset_id)
         folder = self._context.settings.folder
         if tokenization is None:
             return statistics.dataset_statistics(folder.dataset(dataset_id), record.text_column)

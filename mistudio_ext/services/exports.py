@@ -24,11 +24,8 @@ class ExportService:
             JobKind(
                 KIND,
                 prepare=self._prepare,
-                finish=lambda _job, _result: None,
                 fail=lambda _job, _state, _error: self._context.sweep(),
-                restart=lambda _job: None,
                 environment=context.worker_environment,
-                limit=1,
             )
         )
 

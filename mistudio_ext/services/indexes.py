@@ -21,11 +21,7 @@ class IndexService:
             JobKind(
                 KIND,
                 prepare=self._prepare,
-                finish=lambda _job, _result: None,
-                fail=lambda _job, _state, _error: None,
-                restart=lambda _job: None,
                 environment=context.worker_environment,
-                limit=1,
                 reuses=False,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mistudio_ext.catalog import DatasetRecord, JobRecord
-from mistudio_ext.errors import ConflictError, InvalidInputError
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services.context import Context, Json, only_known
 
@@ -24,11 +24,7 @@ class NearDuplicateService:
             JobKind(
                 KIND,
                 prepare=self._prepare,
-                finish=lambda _job, _result: None,
-                fail=lambda _job, _state, _error: None,
-                restart=lambda _job: None,
                 environment=context.worker_environment,
-                limit=1,
             )
         )
 
@@ -63,24 +59,15 @@ class NearDuplicateService:
         only_known(body, "threshold")
         threshold = _threshold(body.get("threshold", THRESHOLD))
         record = self._require(dataset_id)
-        jobs = self._context.jobs
-        with self._context.creating:
-            active = jobs.all(kind=KIND, target_id=dataset_id, state=("queued", "running"))
-            job = active[0] if active else None
-            if job is None:
-                job = jobs.submit(
-                    KIND,
-                    ("dataset", record.id, record.name),
-                    {"dataset": record.id, "threshold": threshold},
-                )
-        return {"job": jobs.view(job)}
+        job = self._context.submit_once(
+            KIND,
+            ("dataset", record.id, record.name),
+            {"dataset": record.id, "threshold": threshold},
+        )
+        return {"job": self._context.jobs.view(job)}
 
     def _require(self, dataset_id: str) -> DatasetRecord:
-        record = self._context.catalog.datasets.get(dataset_id)
-        if record.state != "ready":
-            raise ConflictError(
-                f"'{record.name}' is not ready: it is {record.state}.", code="dataset_not_ready"
-            )
+        record = self._context.ready_dataset(dataset_id)
         if record.text_column is None:
             raise InvalidInputError(
                 f"'{record.name}' has no text to compare.", code="no_text_column", field="dataset"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,25 +12,20 @@ from mistudio_ext.catalog import (
     TokenizationRecord,
     new_id,
 )
-from mistudio_ext.errors import ConflictError, InvalidInputError
+from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services.context import Context, Json, audit, remove_folder, text_of
 from mistudio_ext.services.datasets import choose_split
+from mistudio_ext.services.tokenization_settings import (
+    as_far_as,
+    context_length,
+    identity_of,
+    require_column,
+)
 from mistudio_ext.services.tokenizers import Tokenizers, TokenizerSource
-from mistudio_ext.spec import TokenizationSpec, fingerprint
+from mistudio_ext.spec import TokenizationSpec
 
 KIND = "tokenize"
-
-#: Context in tokens where neither the user nor the model says one, and the longest default.
-DEFAULT_CONTEXT = 1024
-
-#: Contexts that are made at least where an extraction wants only the first ones.
-LEAST_SAMPLES = 10_000
-
-#: Rows of a dataset that one preview shows at most.
-PREVIEW_ROWS = 20
-
-_PREVIEW_FIELDS = ("model", "tokenizer", "texts", "dataset", "split", "rows", "offset", "limit")
 
 
 class TokenizationService:
@@ -94,7 +87,7 @@ class TokenizationService:
         with self._context.creating:
             split = choose_split(dataset, split)
             if self.find(dataset, model, split, spec) is None:
-                spec = _as_far_as(dataset, split, spec, max_samples)
+                spec = as_far_as(dataset, split, spec, max_samples)
             return self._find_or_add(dataset, TokenizerSource(model), split, spec)
 
     def _find_or_add(
@@ -106,7 +99,7 @@ class TokenizationService:
     ) -> TokenizationRecord:
         split = choose_split(dataset, split)
         settings = self._resolved(dataset, source, spec).to_dict()
-        identity = _identity(dataset, source, split, settings)
+        identity = identity_of(dataset, source, split, settings)
         existing = self._catalog.find(identity=identity)
         if existing is not None and existing.state == "ready":
             return existing
@@ -148,62 +141,12 @@ class TokenizationService:
     ) -> TokenizationRecord | None:
         """Return the tokenization with these settings, or of the first contexts, if it is there."""
         source = TokenizerSource(model)
-        for wanted in (spec, _as_far_as(dataset, split, spec, max_samples)):
+        for wanted in (spec, as_far_as(dataset, split, spec, max_samples)):
             settings = self._resolved(dataset, source, wanted).to_dict()
-            found = self._catalog.find(identity=_identity(dataset, source, split, settings))
+            found = self._catalog.find(identity=identity_of(dataset, source, split, settings))
             if found is not None:
                 return found
         return None
-
-    def preview(self, body: Json) -> Json:
-        """Tokenise a few rows at once.
-
-        The contexts are cut by the code that cuts them in the real run.
-
-        Parameters
-        ----------
-        body
-            ``{model | tokenizer, texts | dataset, split?, rows?, …settings}``: texts of
-            the user's own (or lists of turns), or rows of a dataset, the first one by
-            default. ``offset`` and ``limit`` say which of the contexts to return.
-        """
-        from mistudio_ext.store.preview import MAX_CONTEXTS, open_previewer
-
-        settings = {k: v for k, v in body.items() if k not in _PREVIEW_FIELDS}
-        spec = TokenizationSpec.from_dict(settings)
-        source = self._tokenizers.asked_for(body)
-        values = self._real_rows(body, spec) if text_of(body, "dataset") else _own_texts(body)
-        spec = replace(spec, context=context_length(source, spec))
-        previewer = open_previewer(self._tokenizers.preview_folder(source))
-        offset, limit = _count(body, "offset", 0), _count(body, "limit", MAX_CONTEXTS)
-        return previewer.preview(values, spec, offset, limit)
-
-    def _real_rows(self, body: Json, spec: TokenizationSpec) -> Sequence[Any]:
-        """Return the cells of some rows of a dataset."""
-        from mistudio_ext.store.arrow import open_split
-
-        dataset = self._context.catalog.datasets.get(str(body["dataset"]))
-        if dataset.state != "ready":
-            raise ConflictError(
-                f"'{dataset.name}' is not ready: it is {dataset.state}.", code="dataset_not_ready"
-            )
-        rows = body.get("rows", [0])
-        if not isinstance(rows, list) or not all(type(row) is int for row in rows):
-            raise InvalidInputError(
-                "rows must be a list of numbers.", code="bad_rows", field="rows"
-            )
-        column = spec.column or dataset.text_column
-        if column is None:
-            raise InvalidInputError(
-                f"'{dataset.name}' is tokenised already.",
-                code="no_text_column",
-                field="dataset",
-                hint="Its token ids are used as they are.",
-            )
-        split = choose_split(dataset, text_of(body, "split"))
-        opened = open_split(self._context.settings.folder.dataset(dataset.id), split)
-        opened.require(column)
-        return [row[column] for row in opened.take(rows[:PREVIEW_ROWS], [column])]
 
     def delete(self, dataset_id: str, tokenization_id: str) -> Json:
         """Delete a tokenization; refused while a job needs it."""
@@ -239,7 +182,7 @@ class TokenizationService:
         spec = TokenizationSpec.from_dict(record.settings)
         settings = self._resolved(dataset, source, spec).to_dict()
         # Now that model and dataset are known, the same request must find this one.
-        identity = _identity(dataset, source, split, settings)
+        identity = identity_of(dataset, source, split, settings)
         if self._catalog.find(identity=identity) is not None:
             identity = record.identity
         self._changed(record.id, settings=settings, split=split, identity=identity)
@@ -300,7 +243,7 @@ class TokenizationService:
     ) -> TokenizationSpec:
         """Fill in what is left to the dataset and the model, as far as they are known."""
         column = spec.column or dataset.text_column
-        _require_column(dataset, column)
+        require_column(dataset, column)
         return replace(spec, column=column, context=context_length(source, spec))
 
     @staticmethod
@@ -312,75 +255,6 @@ class TokenizationService:
         record = self._catalog.update(tokenization_id, **changes)
         self._context.bus.publish("tokenization", f"tokenizations/{tokenization_id}", view(record))
         return record
-
-
-def _as_far_as(
-    dataset: DatasetRecord, split: str, spec: TokenizationSpec, max_samples: int | None
-) -> TokenizationSpec:
-    """Return settings that stop after the contexts that are wanted, where that saves much.
-
-    The limit is a power of ten, so that a little more is there already.
-    """
-    if max_samples is None or spec.max_samples is not None:
-        return spec
-    enough = max(LEAST_SAMPLES, 10 ** math.ceil(math.log10(max_samples)))
-    n_rows = next((s["n_rows"] for s in dataset.splits if s["name"] == split), 0)
-    return replace(spec, max_samples=enough) if n_rows >= 10 * enough else spec
-
-
-def context_length(source: TokenizerSource, spec: TokenizationSpec) -> int | None:
-    """Return the context to use; None while the model's own is not known."""
-    if spec.context is None:
-        if not source.known:
-            return None
-        return min(source.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-    if source.context and spec.context > source.context:
-        raise InvalidInputError(
-            f"The context of {spec.context} tokens is longer than the model can read "
-            f"({source.context}).",
-            code="context_too_long",
-            field="context",
-            hint=f"Choose at most {source.context}.",
-        )
-    return spec.context
-
-
-def _own_texts(body: Json) -> Sequence[Any]:
-    texts = body.get("texts")
-    if not isinstance(texts, list) or not all(isinstance(text, (str, list)) for text in texts):
-        raise InvalidInputError(
-            "texts must be a list of texts, or of lists of turns.",
-            code="bad_texts",
-            field="texts",
-            hint="Or name a dataset and rows of it.",
-        )
-    return texts
-
-
-def _count(body: Json, name: str, default: int) -> int:
-    value = body.get(name, default)
-    if type(value) is not int or value < 0:
-        raise InvalidInputError(
-            f"{name} must be a whole number from 0.", code="bad_number", field=name
-        )
-    return value
-
-
-def _identity(dataset: DatasetRecord, source: TokenizerSource, split: str, settings: Json) -> str:
-    """Return what is the same for the same ids: dataset, split, tokenizer and settings."""
-    facts = {"dataset": dataset.id, "split": split, "tokenizer": source.key}
-    return fingerprint({**facts, **settings})
-
-
-def _require_column(dataset: DatasetRecord, column: str | None) -> None:
-    names = [c["name"] for c in dataset.columns]
-    if names and column is not None and column not in names:
-        raise InvalidInputError(
-            f"'{dataset.name}' has no column '{column}'.",
-            code="no_such_column",
-            field="column",
-            hint=f"Its columns are {', '.join(names)}.",
-        )
 
 
 def view(record: TokenizationRecord) -> Json:

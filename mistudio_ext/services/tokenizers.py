@@ -10,27 +10,12 @@ from mistudio_ext.catalog import JobRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services.context import Context, Json, text_of
+from mistudio_ext.store.files import TOKENIZER_FILES
 
 KIND = "tokenizer.read"
 
 #: Before what a user waits for in the background.
 PRIORITY = 10
-
-#: Files that say what a tokenizer does.
-_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-    "chat_template.jinja",
-)
 
 
 @dataclass(frozen=True)
@@ -93,11 +78,8 @@ class Tokenizers:
             JobKind(
                 KIND,
                 prepare=self._prepare,
-                finish=lambda _job, _result: None,
                 fail=lambda _job, _state, _error: self._context.sweep(),
-                restart=lambda _job: None,
                 environment=context.worker_environment,
-                limit=1,
             )
         )
 
@@ -159,7 +141,7 @@ class Tokenizers:
 
     def _folder(self, text: str) -> TokenizerSource:
         path = self._context.local_path(text, "tokenizer")
-        files = [path / name for name in _FILES if (path / name).is_file()]
+        files = [path / name for name in TOKENIZER_FILES if (path / name).is_file()]
         if not files:
             raise InvalidInputError(
                 f"There is no tokenizer in '{text}'.",
@@ -175,18 +157,12 @@ class Tokenizers:
     def _read(self, source: TokenizerSource) -> None:
         jobs = self._context.jobs
         key = str(source.fingerprint)
-        with self._context.creating:
-            active = jobs.all(kind=KIND, target_id=key, state=("queued", "running"))
-            job = (
-                active[0]
-                if active
-                else jobs.submit(
-                    KIND,
-                    ("tokenizer", key, Path(str(source.path)).name),
-                    {"path": source.path, "fingerprint": key},
-                    priority=PRIORITY,
-                )
-            )
+        job = self._context.submit_once(
+            KIND,
+            ("tokenizer", key, Path(str(source.path)).name),
+            {"path": source.path, "fingerprint": key},
+            priority=PRIORITY,
+        )
         while (job := jobs.wait(job.id)).state in ("queued", "running"):
             pass
         if job.state != "done":

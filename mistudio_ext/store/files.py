@@ -26,6 +26,23 @@ READERS = frozenset(reader for reader, _ in FORMATS.values())
 #: Extensions of compressed files, and how much bigger their content is at a guess.
 COMPRESSIONS: dict[str, int] = {".gz": 4, ".zst": 4, ".bz2": 5, ".xz": 5}
 
+#: Files that a tokenizer is made of.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
 
 def split_extension(name: str) -> tuple[str, str]:
     """Return ``(format extension, compression extension)``: ``a.jsonl.gz`` -> ``.jsonl, .gz``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mistudio_ext.errors import HubError, InvalidInputError
 from mistudio_ext.room import DiskLimits
+from mistudio_ext.store.files import TOKENIZER_FILES
 from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.hub import Repository, cached_snapshot
 from mistudio_ext.workers.model_folder import (
@@ -18,7 +19,6 @@ from mistudio_ext.workers.model_folder import (
     unsafe_weights,
     weights_among,
 )
-from mistudio_ext.workers.text_encoder import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from mistudio_ext.workers.reporter import Reporter

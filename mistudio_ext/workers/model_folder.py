@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
-from mistudio_ext.workers.text_encoder import TOKENIZER_CORES, TOKENIZER_FILES
+from mistudio_ext.store.files import TOKENIZER_FILES
+from mistudio_ext.workers.text_encoder import TOKENIZER_CORES
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"

@@ -14,23 +14,6 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.contexts import Frame
 from mistudio_ext.workers.quick_encoder import QuickEncoder
 
-#: Files that a tokenizer is made of.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-    "chat_template.jinja",
-    "chat_template.json",
-)
-
 #: Any one of these makes a folder hold a tokenizer.
 TOKENIZER_CORES = (
     "tokenizer.json",

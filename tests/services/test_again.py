@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mistudio_ext.activations import manifest
-from mistudio_ext.services import tokenizations
+from mistudio_ext.services import tokenization_settings
 from mistudio_ext.services.context import folder_bytes
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
@@ -71,7 +71,7 @@ def test_few_samples_of_a_long_split_do_not_tokenise_all_of_it(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first contexts are made, a few more than were asked for, and serve the next ones too."""
-    monkeypatch.setattr(tokenizations, "LEAST_SAMPLES", 10)
+    monkeypatch.setattr(tokenization_settings, "LEAST_SAMPLES", 10)
     body = {**BODY, "tokenization": {"context": 24}}
     few, job, _ = studio.extractions.create({**body, "max_samples": 7, "name": "few"})
     assert wait(studio, job)["state"] == "done"

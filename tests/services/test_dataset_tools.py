@@ -129,7 +129,7 @@ def test_statistics_as_files(studio: Studio, dataset: Json, tokenization: Json) 
 
 
 def test_previews_of_own_texts_rows_and_turns(studio: Studio, dataset: Json) -> None:
-    preview = studio.tokenizations.preview
+    preview = studio.previews.preview
     own = preview({"tokenizer": TOKENIZER, "texts": ["The cat."], "context": 9})
     assert own["texts"] == ["The cat."]
     real = preview({"tokenizer": TOKENIZER, "dataset": dataset["id"], "rows": [1, 5]})
