@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from mistudio_ext.launch import read_variables
 from mistudio_ext.leases import LeaseFolder, Ticket
+from mistudio_ext.leases.memory import host_memory
 
 #: Modules that take seconds to import; a process without them has nothing worth keeping.
 HEAVY = ["torch", "transformers", "datasets"]
@@ -25,7 +24,7 @@ HEAVY = ["torch", "transformers", "datasets"]
 #: Seconds between looks whether somebody needs the device or the memory.
 LOOK_S = 0.2
 
-#: Share of the machine's memory below which an idle worker leaves.
+#: Share of the memory (a container's own) below which an idle worker leaves.
 SCARCE = 0.08
 
 
@@ -134,8 +133,8 @@ class Station:
 
     def _in_the_way(self) -> bool:
         """Tell whether others need the device, or memory is scarce."""
-        memory = psutil.virtual_memory()
-        if memory.available < SCARCE * memory.total:
+        memory = host_memory()
+        if memory.free < SCARCE * memory.total:
             return True
         if self._ticket is None:
             return False

@@ -120,6 +120,9 @@ test('a device that is full is not called free where the driver names nobody', (
   cleanup();
   panel({ processes: [], utilization: 0, memory_used: 4e8 });
   expect(screen.getByText('Nobody uses it.')).toBeTruthy();
+  cleanup();
+  panel({ processes: [], utilization: null, memory_used: null, memory_total: null });
+  expect(screen.queryByText(/Nobody|In use/)).toBeNull();
 });
 
 test('who holds it and who waits, and for how long', () => {

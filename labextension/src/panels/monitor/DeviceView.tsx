@@ -1,6 +1,7 @@
 import { usePanel } from '../context';
 import { bytes, duration, percent, secondsBetween } from '../lib/format';
 import { t } from '../messages';
+import type { MessageKey } from '../messages';
 import type { Device, DeviceLease, DeviceProcess } from '../types';
 import { Section } from '../ui/Section';
 import { keyOf } from './feed';
@@ -21,7 +22,11 @@ export function DeviceView({ device }: { device: Device }) {
   const total = device.memory_total ?? null;
   return (
     <Section title={device.name} aside={device.id}>
-      <div class="jp-mistudio-sparks" data-testid={`mistudio-device-${device.id}`}>
+      <div
+        class="jp-mistudio-sparks"
+        data-testid={`mistudio-device-${device.id}`}
+        hidden={device.utilization == null && total === null}
+      >
         {device.utilization != null && (
           <Sparkline
             title={t('monitor.load')}
@@ -68,9 +73,8 @@ function Holders({ device }: { device: Device }) {
   // A job of ours that runs stands there as a process already, with its memory.
   const leases = (device.leases ?? []).filter(({ job }) => !job || !shown.has(job.id));
   if (leases.length + processes.length === 0) {
-    return device.kind === 'gpu' ? (
-      <p class="jp-mistudio-hint">{t(isIdle(device) ? 'monitor.free' : 'monitor.unnamed')}</p>
-    ) : null;
+    const said = device.kind === 'gpu' && unnamed(device);
+    return said ? <p class="jp-mistudio-hint">{t(said)}</p> : null;
   }
   return (
     <ul class="jp-mistudio-holders" aria-label={t('monitor.holders', { name: device.name })}>
@@ -96,9 +100,13 @@ function Holders({ device }: { device: Device }) {
   );
 }
 
-/** Whether nothing speaks against it: a container is not told of other containers' processes. */
-function isIdle({ utilization, memory_used }: Device): boolean {
-  return (utilization ?? 0) < 0.05 && (memory_used ?? 0) < DRIVERS_OWN;
+/** What can be said where nobody is named: a container is not told of other containers' processes. */
+function unnamed({ utilization, memory_used }: Device): MessageKey | null {
+  if (utilization == null && memory_used == null) {
+    return null;
+  }
+  const idle = (utilization ?? 0) < 0.05 && (memory_used ?? 0) < DRIVERS_OWN;
+  return idle ? 'monitor.free' : 'monitor.unnamed';
 }
 
 /** What a lease is for; of another server's job only the id is known, which tells nobody anything. */
