@@ -122,6 +122,10 @@ def machine(panels: Panels) -> None:
     """Show the machine's last minutes and what takes the space."""
     panels.tab("Machine")
     expect(panels.root.get_by_test_id("mistudio-monitor")).to_contain_text("free", timeout=SLOW)
+    toggle = panels.root.get_by_test_id("mistudio-storage-extractions").get_by_role("button").first
+    if toggle.get_attribute("aria-expanded") == "false":
+        toggle.click()
+    panels.root.page.wait_for_timeout(20_000)  # For lines that one can see.
 
 
 def list_of_activations(panels: Panels) -> None:
