@@ -69,6 +69,13 @@ def wait_for(server: JupyterProcess, extraction: str) -> None:
 # --- the states to show ----------------------------------------------------------------------
 
 
+def back_to_list(panels: Panels) -> None:
+    """Leave what is open in a panel, if something is."""
+    back = panels.root.get_by_role("button", name="Back")
+    if back.is_visible():
+        back.click()
+
+
 def welcome(panels: Panels) -> None:
     """Show the first run, before there is anything."""
     panels.tab("Extract")
@@ -78,15 +85,13 @@ def welcome(panels: Panels) -> None:
 def datasets(panels: Panels) -> None:
     """Show the list of datasets."""
     panels.tab("Datasets")
+    back_to_list(panels)
     expect(panels.row("sample-stories")).to_be_visible()
 
 
 def statistics(panels: Panels) -> None:
     """Show the statistics of a dataset by tokens."""
-    panels.tab("Datasets")
-    back = panels.root.get_by_role("button", name="Back")
-    if back.is_visible():
-        back.click()
+    datasets(panels)
     panels.row("sample-stories").get_by_role("button", name="Open sample-stories").click()
     panels.root.get_by_role("button", name="Statistics").click()
     panels.root.get_by_label("Count by").select_option(index=1, timeout=SLOW)
@@ -131,9 +136,7 @@ def machine(panels: Panels) -> None:
 def list_of_activations(panels: Panels) -> None:
     """Show the list of extractions."""
     panels.tab("Activations")
-    back = panels.root.get_by_role("button", name="Back")
-    if back.is_visible():
-        back.click()
+    back_to_list(panels)
     expect(panels.row("stories-all-layers")).to_be_visible()
 
 

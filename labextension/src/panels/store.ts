@@ -4,6 +4,7 @@ import { computed, signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import { toApiError } from './api';
 import type { Api, ApiError } from './api';
+import type { Estimated } from './extraction/useEstimate';
 import { MonitorFeed } from './monitor/feed';
 import type { Measured } from './monitor/types';
 import { Table } from './table';
@@ -43,6 +44,8 @@ export class Store {
   readonly connection = signal<ConnectionState>('connecting');
   /** Extractions asked for on this page, newest first. */
   readonly started = signal<readonly string[]>([]);
+  /** The form's last estimate, so that it is there at once when the form is shown again. */
+  estimated: Estimated | null = null;
   readonly activeJobs = computed(() =>
     this.jobs.list.value.filter(job => job.state === 'queued' || job.state === 'running')
   );

@@ -300,6 +300,58 @@ describe('a panel', () => {
   });
 });
 
+describe('activations', () => {
+  it('mark what is not finite, not by colour alone', async () => {
+    const numbers = { mean: 0, std: 1, mean_norm: 4, max_abs: 9, sparsity: 0, non_finite: 0 };
+    const names = [0, 1].map(layer => `blocks.${layer}.hook_resid_post`);
+    const files = Object.fromEntries(
+      names.map((hook, layer) => [
+        `${hook}.npy`,
+        {
+          hook,
+          shape: [2, 8],
+          dtype: 'float16',
+          bytes: 32,
+          statistics: { ...numbers, non_finite: 3 * layer }
+        }
+      ])
+    );
+    const sample = {
+      hook: names[1],
+      dimension: null,
+      width: 8,
+      positions: 'all',
+      sample: 0,
+      n_samples: 1,
+      row: 0,
+      start: 0,
+      ids: [1, 2],
+      texts: ['a', 'b'],
+      values: [2.5, null],
+      stands_out: null
+    };
+    server = lists({
+      'GET extractions': () => [
+        200,
+        { extractions: [{ ...extraction, state: 'done', spec: { hooks: names } }] }
+      ],
+      'GET extractions/ext_1/manifest': () => [200, { files }],
+      'GET extractions/ext_1/tokens': () => [200, sample]
+    });
+    const { el, find } = mount('activations', { extraction_id: 'ext_1' });
+    const [cell] = await wait(() => {
+      const cells = [...el.querySelectorAll('.jp-mistudio-mod-alarming')];
+      expect(cells).toHaveLength(1);
+      return cells;
+    });
+    expect(cell?.textContent?.trim()).toBe('3');
+    expect(cell?.querySelector('svg')).not.toBeNull();
+    expect(find('.jp-mistudio-cross').getAttribute('d')?.match(/M/g)).toHaveLength(1);
+    const token = await wait(() => find('[role=option].jp-mistudio-mod-infinite'));
+    expect(token.getAttribute('aria-label')).toContain('not finite');
+  });
+});
+
 describe('jobs', () => {
   it('are cancelled, and say so until they have ended', async () => {
     server = lists({

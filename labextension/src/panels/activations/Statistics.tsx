@@ -1,6 +1,7 @@
 import { quantity, percent } from '../lib/format';
 import { splitName } from '../lib/hooks';
 import { t, tData } from '../messages';
+import { Icon } from '../ui/Icon';
 import type { ArrayFile, HookStatistics } from '../types';
 
 const COLUMNS = ['mean', 'std', 'mean_norm', 'max_abs', 'sparsity', 'non_finite'] as const;
@@ -65,11 +66,7 @@ export function Statistics({ rows, onHook }: Props) {
                   </button>
                 </th>
                 {COLUMNS.map(column => (
-                  <td key={column}>
-                    {column === 'sparsity'
-                      ? percent(statistics[column])
-                      : quantity(statistics[column])}
-                  </td>
+                  <Value key={column} column={column} value={statistics[column]} />
                 ))}
               </tr>
             ))}
@@ -77,6 +74,16 @@ export function Statistics({ rows, onHook }: Props) {
         </table>
       </div>
     </>
+  );
+}
+
+/** A number of the table; values that are not finite are marked by a sign and by weight. */
+function Value({ column, value }: { column: (typeof COLUMNS)[number]; value: number | null }) {
+  const alarming = column === 'non_finite' && value !== null && value > 0;
+  return (
+    <td class={alarming ? 'jp-mistudio-mod-alarming' : undefined}>
+      {alarming && <Icon name="alert" />} {column === 'sparsity' ? percent(value) : quantity(value)}
+    </td>
   );
 }
 
@@ -112,6 +119,9 @@ function Chart({ rows, stat, onHook }: Props & { stat: Charted }) {
   const title = t('activations.chart', { stat: tData('activations.stat', stat) });
   const written = (value: number): string =>
     stat === 'sparsity' ? percent(value) : quantity(value);
+  const broken = new Set(
+    rows.filter(row => (row.statistics.non_finite ?? 0) > 0).map(row => row.hook)
+  );
   const empty = points.every(([, value]) => value === 0);
   return (
     <figure class="jp-mistudio-chart">
@@ -131,6 +141,14 @@ function Chart({ rows, stat, onHook }: Props & { stat: Charted }) {
             <path
               class="jp-mistudio-dots"
               d={line.map(([layer, value]) => `M${x(layer)} ${y(value)}h0`).join('')}
+            />
+            {/* Not finite somewhere: a cross in every plot, whatever is drawn. */}
+            <path
+              class="jp-mistudio-cross"
+              d={line
+                .filter(([, , hook]) => broken.has(hook))
+                .map(([layer, value]) => `M${x(layer) - 3} ${y(value) - 3}l6 6m0 -6l-6 6`)
+                .join('')}
             />
             {line.map(([layer, value, hook]) => (
               <circle key={hook} cx={x(layer)} cy={y(value)} r={5} onClick={() => onHook(hook)}>

@@ -99,7 +99,8 @@ const Options = memo(
   ({ uid, shown, scale }: OptionsProps) => (
     <>
       {shown.ids.map((_, position) => {
-        const share = scale.share(valueAt(shown, position));
+        const value = valueAt(shown, position);
+        const share = scale.share(value);
         const label = tokenLabel(shown, position);
         return (
           <span
@@ -108,7 +109,7 @@ const Options = memo(
             role="option"
             aria-selected="false"
             data-position={position}
-            class={share !== null && share < 0 ? 'jp-mistudio-mod-below' : undefined}
+            class={markOf(value, share)}
             style={{ background: colour(share) }}
             aria-label={t('tokens.value', { token: label, value: valueText(shown, position) })}
           >
@@ -120,6 +121,14 @@ const Options = memo(
   ),
   (before, after) => sameTokens(before.shown, after.shown)
 );
+
+/** What tells a value below zero, or one that is no number, from others without colour. */
+function markOf(value: number | null | undefined, share: number | null): string | undefined {
+  if (value === null) {
+    return 'jp-mistudio-mod-infinite';
+  }
+  return share !== null && share < 0 ? 'jp-mistudio-mod-below' : undefined;
+}
 
 /** Whether two answers colour the same tokens alike: what is written of an array never changes. */
 function sameTokens(before: SampleValues, after: SampleValues): boolean {

@@ -6,10 +6,12 @@ import { adjusted } from '../lib/estimate';
 import type { Widths } from '../lib/estimate';
 import type { Estimate, ExtractionRequest } from '../types';
 
-/** Long enough to swallow typing, short enough to feel immediate. */
+/** A change that follows another within BURST_MS waits DELAY_MS for the next one: somebody types. */
+const BURST_MS = 150;
 const DELAY_MS = 25;
 
-interface State {
+/** What was estimated last; the store keeps it for when the form is shown again. */
+export interface Estimated {
   key: string | null;
   value: Estimate | null;
   error: ApiError | null;
@@ -17,7 +19,7 @@ interface State {
   request: ExtractionRequest | null;
 }
 
-const NOTHING: State = { key: null, value: null, error: null, request: null };
+const NOTHING: Estimated = { key: null, value: null, error: null, request: null };
 
 /**
  * The estimate for a request, following every change at once by arithmetic where that can tell;
@@ -26,9 +28,10 @@ const NOTHING: State = { key: null, value: null, error: null, request: null };
 export function useEstimate(
   request: ExtractionRequest | null,
   widths: Widths | null
-): Pick<State, 'value' | 'error'> & { stale: boolean } {
+): Pick<Estimated, 'value' | 'error'> & { stale: boolean } {
   const { store } = usePanel();
-  const [state, setState] = useState<State>(NOTHING);
+  const [state, setState] = useState<Estimated>(store.estimated ?? NOTHING);
+  const changed = useRef(-BURST_MS);
   // A name changes nothing that is estimated.
   const key = request ? JSON.stringify({ ...request, name: undefined }) : null;
   const body = useRef(request);
@@ -39,17 +42,26 @@ export function useEstimate(
       return;
     }
     const controller = new AbortController();
-    const timer = setTimeout(() => {
-      const { name: _, ...rest } = body.current as ExtractionRequest;
-      store.api.estimate(rest, controller.signal).then(
-        value => setState({ key, value, error: null, request: rest }),
-        (error: unknown) => {
-          if (!isAbort(error) && !controller.signal.aborted) {
-            setState({ ...NOTHING, key, error: toApiError(error) });
+    const typing = performance.now() - changed.current < BURST_MS;
+    changed.current = performance.now();
+    const keep = (next: Estimated): void => {
+      store.estimated = next;
+      setState(next);
+    };
+    const timer = setTimeout(
+      () => {
+        const { name: _, ...rest } = body.current as ExtractionRequest;
+        store.api.estimate(rest, controller.signal).then(
+          value => keep({ key, value, error: null, request: rest }),
+          (error: unknown) => {
+            if (!isAbort(error) && !controller.signal.aborted) {
+              keep({ ...NOTHING, key, error: toApiError(error) });
+            }
           }
-        }
-      );
-    }, DELAY_MS);
+        );
+      },
+      typing ? DELAY_MS : 0
+    );
     return () => {
       clearTimeout(timer);
       controller.abort();

@@ -12,6 +12,11 @@ interface Props {
   children?: ComponentChildren;
 }
 
+/** A name that a narrow panel may break after its signs, before it breaks within a word. */
+function breakable(name: string): ComponentChildren[] {
+  return name.split(/(?<=[-_/.,])/).flatMap(part => [part, <wbr />]);
+}
+
 /** Head of an open record: the way back, its name, its state. Opened by hand it takes the focus. */
 export function DetailHead({ name, state, onBack, takesFocus, children }: Props) {
   const back = useRef<HTMLButtonElement>(null);
@@ -36,7 +41,7 @@ export function DetailHead({ name, state, onBack, takesFocus, children }: Props)
           onClick={onBack}
         />
       )}
-      <h2>{name}</h2>
+      <h2>{breakable(name)}</h2>
       <Pill state={state} />
       {children}
     </div>
