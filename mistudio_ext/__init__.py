@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         delete,
     )
     from mistudio_ext.client.extract import extract
+    from mistudio_ext.client.models import models
     from mistudio_ext.client.opening import list_extractions as list
     from mistudio_ext.client.opening import open_extraction as open
     from mistudio_ext.widgets.panels import (
@@ -57,6 +58,7 @@ __all__ = [
     "errors",
     "extract",
     "list",
+    "models",
     "open",
 ]
 
@@ -77,6 +79,7 @@ _HOMES: dict[str, tuple[str, str | None]] = {
     "errors": ("mistudio_ext.errors", None),
     "extract": ("mistudio_ext.client.extract", "extract"),
     "list": ("mistudio_ext.client.opening", "list_extractions"),
+    "models": ("mistudio_ext.client.models", "models"),
     "open": ("mistudio_ext.client.opening", "open_extraction"),
     **{
         panel: ("mistudio_ext.widgets.panels", panel)

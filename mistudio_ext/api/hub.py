@@ -39,4 +39,5 @@ class HubRepositoryHandler(StudioHandler):
         if self.kind == "datasets":
             await self.reply(self.host.call(hub.dataset, repository, token))
             return
-        await self.reply(self.host.call(hub.model, repository, token, self.integer("batch_tokens")))
+        batch = self.integer("batch_tokens"), self.integer("n_hooks")
+        await self.reply(self.host.call(hub.model, repository, token, *batch))

@@ -50,8 +50,9 @@ def _delete(arguments: argparse.Namespace) -> int:
     with studio(arguments) as opened:
         found = [(name, *find(opened, name)) for name in arguments.id]
         for name, noun, record in found:
+            also = {"variants": True} if noun == "model" and arguments.variants else {}
             try:
-                gone = services(opened)[noun].delete(record.id)
+                gone = services(opened)[noun].delete(record.id, **also)
             except MiStudioError as error:
                 # The others go all the same.
                 print(f"kept {noun} '{name}': {error}", file=sys.stderr)

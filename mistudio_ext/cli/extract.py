@@ -38,9 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     body = {name: getattr(arguments, name) for name in _SAME_NAME}
     body["batch_tokens"] = _batch_tokens(arguments.batch_tokens)
     body["hooks"] = ",".join(arguments.hooks)
-    if arguments.fallback:
-        everything = arguments.fallback == "all"
-        body["fallback"] = True if everything else arguments.fallback.split(",")
+    body["fallback"] = fallback_of(arguments.fallback) or None
     body = {name: value for name, value in body.items() if value is not None}
     with studio(arguments) as opened:
         extraction, job, _ = opened.extractions.create(body)
@@ -48,6 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
             follow(opened, job["id"])
         report(opened, extraction["id"], arguments.json)
     return 0
+
+
+def fallback_of(text: str | None) -> bool | list[str]:
+    """Return what ``--fallback`` means: nothing, each smaller format, or those that it names."""
+    if not text:
+        return False
+    return True if text == "all" else text.split(",")
 
 
 def _batch_tokens(text: str) -> int | None:

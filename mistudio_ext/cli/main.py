@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mistudio_ext._version import __version__
 from mistudio_ext.cli.dataset_arguments import add_dataset_commands
+from mistudio_ext.cli.model_arguments import add_model_commands
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
 
 DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
@@ -22,6 +23,7 @@ _COMMANDS = {
     "list": "mistudio_ext.cli.catalog",
     "show": "mistudio_ext.cli.catalog",
     "delete": "mistudio_ext.cli.catalog",
+    "models": "mistudio_ext.cli.models",
     "verify": "mistudio_ext.cli.verify",
     **dict.fromkeys(
         ("import", "search", "statistics", "tokenize", "export"), "mistudio_ext.cli.datasets"
@@ -71,6 +73,11 @@ def parser() -> argparse.ArgumentParser:
 
     delete = commands.add_parser("delete", parents=[common], help="delete with the files")
     delete.add_argument("id", nargs="+", help="ids or names")
+    delete.add_argument(
+        "--variants", action="store_true", help="with a model, those that share its files"
+    )
+
+    add_model_commands(commands, common)
 
     doctor = commands.add_parser("doctor", parents=[common], help="is everything as it should be?")
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -72,8 +72,11 @@ class RestClient:
         MiStudioError
             The error that the server answered.
         """
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._request("GET", path + (f"?{urllib.parse.urlencode(given)}" if given else ""))
+        return self._request("GET", _with_query(path, query))
+
+    def delete(self, path: str, **query: Any) -> Json:
+        """Return the answer to a DELETE; arguments and errors as for :meth:`get`."""
+        return self._request("DELETE", _with_query(path, query))
 
     def post(self, path: str, body: Json) -> Json:
         """Return the answer to a POST; sent again once if the connection breaks.
@@ -91,16 +94,6 @@ class RestClient:
                 raise
             # The key makes the server answer what it answered, should it have begun already.
             return self._request("POST", path, body, key)
-
-    def delete(self, path: str) -> Json:
-        """Return the answer to a DELETE.
-
-        Raises
-        ------
-        ServerError, MiStudioError
-            As for :meth:`get`.
-        """
-        return self._request("DELETE", path)
 
     def _request(self, method: str, path: str, body: Json | None = None, key: str = "") -> Json:
         headers = {"Accept": "application/json"}
@@ -177,3 +170,8 @@ class RestClient:
             code=code,
             hint="Is it still running? An empty $MISTUDIO_SERVER_URL works without a server.",
         )
+
+
+def _with_query(path: str, query: Json) -> str:
+    given = {name: value for name, value in query.items() if value is not None}
+    return path + (f"?{urllib.parse.urlencode(given)}" if given else "")

@@ -71,7 +71,13 @@ class HubService:
             "configs": configurations(info.get("cardData") or {}, viewer, files),
         }
 
-    def model(self, name: str, token: str | None = None, batch_tokens: int | None = None) -> Json:
+    def model(
+        self,
+        name: str,
+        token: str | None = None,
+        batch_tokens: int | None = None,
+        n_hooks: int | None = None,
+    ) -> Json:
         """Return parameters, files, licence, gating, and what each format takes.
 
         The first answer about a config takes some seconds: a worker builds the
@@ -109,7 +115,7 @@ class HubService:
                 download,
                 machine.devices(),
                 sizes_of(self._context, config),
-                read_batch(batch_tokens),
+                read_batch(batch_tokens, n_hooks),
             ),
         }
 

@@ -71,7 +71,7 @@ class ModelRemoval:
                 raise ConflictError(
                     f"{len(doomed)} variant(s) use the files of '{record.name}': {names}.",
                     code="has_variants",
-                    hint="Delete them first, or delete all together with variants=true.",
+                    hint="Delete them first, or all together: variants=true, --variants.",
                 )
             for model in (*doomed, record):
                 if use := self._use(model):

@@ -156,6 +156,21 @@ def test_interrupted_and_called_again(made: tuple[Path, str], how: signal.Signal
     cli("verify", "long", data=data)
 
 
+def test_models(made: tuple[Path, str]) -> None:
+    """A model's formats, what each takes, and two models side by side."""
+    data, _ = made
+    named = "sample-model"
+    estimate = json.loads(cli("models", "estimate", named, "--json", data=data).stdout)
+    assert [row["format"] for row in estimate["formats"]][:2] == ["fp32", "bf16"]
+    assert "recommended" in cli("models", "estimate", named, data=data).stdout
+    # The format that it is in is there: no job, no second entry.
+    same = cli("models", "make", named, "fp32", "--fallback", "q8,q4", "--json", data=data)
+    assert [row["name"] for row in json.loads(same.stdout)["variants"]] == [named]
+    assert "≠" not in cli("models", "compare", named, named, data=data).stdout
+    assert "no_such_model" in cli("models", "variants", "x", data=data, check=2).stderr
+    assert "--format" in cli("models", "add", "x", "--format", "q3", data=data, check=2).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -88,6 +88,30 @@ def test_datasets(tmp_path):
     away_again(rows)
 
 
+def test_models(server):
+    """Estimated, converted, compared and deleted in a cell, as over REST."""
+    ms.models.add("sample-model")
+    estimate = ms.models.estimate("sample-model", batch_tokens=512, n_hooks=2)
+    assert estimate.answer["batch_tokens"] == 512
+    assert "recommended" in repr(estimate)
+    made = ms.models.make_variant("sample-model", "bf16", fallback=["q8"])
+    assert (made["state"], made["format"]) == ("ready", "bf16")
+    assert 0 < made["measured"]["relative_error"] < 0.05
+    assert ms.models.make_variant(made["name"], "bf16")["id"] == made["id"]
+    assert [row["format"] for row in ms.models.variants("sample-model")] == ["fp32", "bf16"]
+    compared = ms.models.compare("sample-model", made["id"])
+    assert {row["key"] for row in compared if not row["same"]} == {"format", "size_bytes"}
+    assert "<th" in compared._repr_html_()
+    with pytest.raises(ConflictError) as caught:
+        ms.models.delete("sample-model")
+    assert caught.value.code == "has_variants"
+    assert ms.models.delete(made["name"])["deleted"] == [made["id"]]
+    assert [row["name"] for row in ms.models.list(format="fp32")] == ["sample-model"]
+    assert not ms.models.list(q="nothing")
+    with pytest.raises(NotFoundError, match="no model 'nothing'"):
+        ms.models.variants("nothing")
+
+
 def test_errors_over_rest():
     with pytest.raises(InvalidInputError) as caught:
         ms.extract("sample-model", "sample-stories", dtype="int3")

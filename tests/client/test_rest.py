@@ -36,7 +36,7 @@ def server():
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _any  # noqa: N815
+        do_GET = do_POST = do_DELETE = _any  # noqa: N815
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.seen, http.answers = [], []
@@ -62,6 +62,12 @@ def test_get(server, client, monkeypatch):
     method, path, headers, _ = server.seen[0]
     assert (method, path) == ("GET", "/base/mistudio/api/v1/jobs?since=3&q=%C3%A4+b")
     assert headers["Authorization"] == "token secret"
+
+
+def test_delete(server, client):
+    server.answers = [(200, {"deleted": []})]
+    assert client.delete("models/m", variants="true", nothing=None) == {"deleted": []}
+    assert server.seen[0][:2] == ("DELETE", "/base/mistudio/api/v1/models/m?variants=true")
 
 
 def test_post(server, client):
