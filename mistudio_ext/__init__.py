@@ -17,15 +17,9 @@ from mistudio_ext._version import __version__
 if TYPE_CHECKING:
     from mistudio_ext import errors
     from mistudio_ext.activations.handle import Activations
-    from mistudio_ext.client.datasets import (
-        Dataset,
-        Tokenization,
-        add_dataset,
-        dataset,
-        datasets,
-        delete,
-    )
+    from mistudio_ext.client.datasets import add_dataset, dataset, datasets, delete
     from mistudio_ext.client.extract import extract
+    from mistudio_ext.client.handles import Dataset, Tokenization
     from mistudio_ext.client.models import models
     from mistudio_ext.client.opening import list_extractions as list
     from mistudio_ext.client.opening import open_extraction as open
@@ -67,15 +61,9 @@ _HOMES: dict[str, tuple[str, str | None]] = {
     "Activations": ("mistudio_ext.activations.handle", "Activations"),
     **{
         name: ("mistudio_ext.client.datasets", name)
-        for name in (
-            "Dataset",
-            "Tokenization",
-            "add_dataset",
-            "dataset",
-            "datasets",
-            "delete",
-        )
+        for name in ("add_dataset", "dataset", "datasets", "delete")
     },
+    **{name: ("mistudio_ext.client.handles", name) for name in ("Dataset", "Tokenization")},
     "errors": ("mistudio_ext.errors", None),
     "extract": ("mistudio_ext.client.extract", "extract"),
     "list": ("mistudio_ext.client.opening", "list_extractions"),

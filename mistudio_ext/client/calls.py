@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mistudio_ext.client.backend import LocalBackend, ServerBackend, local_backend, server_backend
+from mistudio_ext.errors import NotFoundError
 
 Json = dict[str, Any]
 
@@ -190,3 +192,17 @@ class LocalCalls:
         """Start to look for near duplicates; return the job."""
         job: Json = self._studio.near_duplicates.start(dataset_id, {"threshold": threshold})["job"]
         return job
+
+
+def find(asked: Calls, name: str, nouns: Sequence[str]) -> tuple[str, Json]:
+    """Return noun and record of what has this name or id."""
+    for noun in nouns:
+        for record in asked.records(noun):
+            if name in (record["id"], record["name"]):
+                return noun, record
+    raise NotFoundError(
+        f"There is nothing called '{name}' among {', '.join(nouns)}.",
+        code="no_such_id",
+        field="name",
+        hint="ms.datasets() and ms.list() show what there is; ms.add_dataset imports a dataset.",
+    )
