@@ -272,13 +272,23 @@ def folder_bytes(path: Path) -> int:
 
 
 def remove_folder(path: Path) -> int:
-    """Delete a folder of ours and return the bytes that are free now."""
+    """Delete a folder of ours and return the bytes that are free now.
+
+    What the system does not let go is left to ``system/leftovers`` and said in the log, so that
+    the record of the folder can go all the same.
+    """
     freed = disk_use(path).own
-    if path.exists():
-        # A rename first: what is half deleted is no longer found under its name.
-        doomed = path.with_name(path.name + ".deleting")
-        path.rename(doomed)
+    if not path.exists():
+        return freed
+    # A rename first: what is half deleted is no longer found under its name.
+    doomed = path.with_name(path.name + ".deleting")
+    path.rename(doomed)
+    try:
         shutil.rmtree(doomed)
+    except OSError as error:
+        left = disk_use(doomed).own
+        audit.warning("%s cannot be removed whole, %d bytes are left: %s", doomed, left, error)
+        return max(0, freed - left)
     return freed
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
-from collections.abc import Iterator
+import logging
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +180,38 @@ def test_lists_and_deletion_with_a_look_before(
     gone = studio.datasets.delete_many([dataset["id"], "ds_unknown"])
     assert gone["freed_bytes"] == look["freed_bytes"] > 0
     assert set(gone["deleted"]) == {dataset["id"], tokenization["id"]}
+
+
+def test_what_the_system_does_not_let_go_is_left_to_be_cleaned(
+    new_studio: Callable[..., Studio],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A deletion that fails half-way leaves no record without files, and no file unfound."""
+    caplog.set_level(logging.INFO, "mistudio_ext.audit")
+    studio = new_studio()
+    path = tmp_path / "one.txt"
+    path.write_text("one\ntwo\n")
+    dataset, job = studio.datasets.create({"source": "path", "path": str(path)})
+    assert wait(studio, job)["state"] == "done"
+    folder = studio.settings.folder.dataset(dataset["id"])
+    remove = os.unlink
+
+    def unlink(name: Any, **where: Any) -> None:
+        if str(name).endswith(".arrow"):
+            raise OSError(errno.EBUSY, "Device or resource busy", str(name))
+        remove(name, **where)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", unlink)
+        gone = studio.datasets.delete_many([dataset["id"]])
+    assert (gone["deleted"], gone["failed"]) == ([dataset["id"]], [])
+    assert studio.datasets.list() == []
+    assert not folder.exists()
+    assert "cannot be removed whole" in caplog.text
+    assert f"deleted dataset {dataset['id']}" in caplog.text
+    (left,) = studio.storage.leftovers()["items"]
+    assert left["path"] == f"datasets/{dataset['id']}.deleting"
+    assert studio.storage.clean()["deleted"] == [left["path"]]
+    assert studio.storage.leftovers()["items"] == []
