@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU_SLOTS = ("cpu",)
 
 _GPU_IDS = ("GPU-", "MIG-")
+
+#: NVML while it is open.
+_open: set[Any] = set()
 
 
 @dataclass(frozen=True)
@@ -72,32 +75,48 @@ def find_devices(declared: Sequence[str], environment: Mapping[str, str]) -> lis
     return gpus + [Device(name, "cpu", index) for index, name in enumerate(slots or CPU_SLOTS)]
 
 
-@contextlib.contextmanager
-def nvml() -> Iterator[Any]:
-    """Yield NVML, or None where there is no driver."""
+def nvml() -> Any:
+    """Return NVML, None where there is no driver.
+
+    It stays open: that takes tens of milliseconds, and it is asked while the line is locked.
+    """
     import pynvml
 
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
+    if pynvml not in _open:
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError:
+            return None
+        _open.add(pynvml)
+    return pynvml
+
+
+def close_nvml(library: Any) -> None:
+    """Let go of NVML: after a driver was reloaded, only a new start of it answers."""
+    _open.discard(library)
+    with contextlib.suppress(library.NVMLError):
+        library.nvmlShutdown()
 
 
 def gpu_ids() -> list[str]:
-    """Return the UUIDs of all GPUs; of one that is cut into MIG slices those of the slices."""
-    with nvml() as library:
-        if library is None:
-            return []
-        ids: list[str] = []
-        for index in range(library.nvmlDeviceGetCount()):
+    """Return the UUIDs of all GPUs; of one that is cut into MIG slices those of the slices.
+
+    A GPU that does not answer (lost, or not given to this container) is left out.
+    """
+    library = nvml()
+    if library is None:
+        return []
+    ids: list[str] = []
+    try:
+        count = library.nvmlDeviceGetCount()
+    except library.NVMLError:
+        close_nvml(library)
+        return []
+    for index in range(count):
+        with contextlib.suppress(library.NVMLError):
             handle = library.nvmlDeviceGetHandleByIndex(index)
             ids += _slices(library, handle) or [library.nvmlDeviceGetUUID(handle)]
-        return ids
+    return ids
 
 
 def _slices(library: Any, handle: Any) -> list[str]:

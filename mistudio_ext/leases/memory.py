@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psutil
 
 from mistudio_ext.leases.cgroups import memory_groups
-from mistudio_ext.leases.devices import Device, nvml
+from mistudio_ext.leases.devices import Device, close_nvml, nvml
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,17 @@ def host_memory() -> Memory:
 
 
 def _gpu_memory(name: str) -> Memory | None:
-    with nvml() as library:
-        if library is None:
-            return None
-        try:
-            handle = (
-                library.nvmlDeviceGetHandleByIndex(int(name))
-                if name.isdigit()
-                else library.nvmlDeviceGetHandleByUUID(name)
-            )
-            memory = library.nvmlDeviceGetMemoryInfo(handle)
-        except library.NVMLError:
-            return None  # Containers and MIG answer partly.
-        return Memory(int(memory.total), int(memory.free))
+    library = nvml()
+    if library is None:
+        return None
+    try:
+        handle = (
+            library.nvmlDeviceGetHandleByIndex(int(name))
+            if name.isdigit()
+            else library.nvmlDeviceGetHandleByUUID(name)
+        )
+        memory = library.nvmlDeviceGetMemoryInfo(handle)
+    except library.NVMLError:
+        close_nvml(library)
+        return None  # Containers and MIG answer partly, and a driver may have been reloaded.
+    return Memory(int(memory.total), int(memory.free))

@@ -53,6 +53,13 @@ class Nvml:
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:  # noqa: N802
         return self._ask(self.cards[index], "handle", self.cards[index])
 
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Card:  # noqa: N802
+        known = [part for card in self.cards for part in (card, *card.slices)]
+        found = next((card for card in known if card.uuid == uuid), None)
+        if found is None:
+            raise NVMLError
+        return found
+
     def nvmlDeviceGetTemperature(self, card: Card, _sensor: int) -> int:  # noqa: N802
         return self._ask(card, "temperature", 55)
 
@@ -80,7 +87,10 @@ class Nvml:
         return card.slices[number]
 
     def nvmlDeviceGetMemoryInfo(self, card: Card) -> Any:  # noqa: N802
-        return self._ask(card, "memory", SimpleNamespace(total=card.total, used=card.used))
+        free = card.total - card.used
+        return self._ask(
+            card, "memory", SimpleNamespace(total=card.total, used=card.used, free=free)
+        )
 
     def nvmlDeviceGetUtilizationRates(self, card: Card) -> Any:  # noqa: N802
         return self._ask(card, "utilization", SimpleNamespace(gpu=card.busy))
