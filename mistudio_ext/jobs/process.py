@@ -147,6 +147,10 @@ class WorkerProcess:
             self._kill_group()
             status = self._child.wait()
             self._child = None
+        elif self.known and start_time(self.pid) is None:
+            # Adopted: somebody else clears up after it. Nobody else has its pid, so the group of
+            # that id is its own; while children are left in it, the kernel gives the id to no one.
+            self._kill_group()
         self.close()
         return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -214,6 +215,28 @@ def test_an_adopted_worker_can_be_cancelled(new_desk: Callable[..., Desk], tmp_p
     second.manager.cancel(job.id)
     second.until(job.id, "cancelled")
     assert gone(worker)
+
+
+def test_an_adopted_worker_takes_its_children_along(
+    new_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    """Whoever kills it: what it has started does not go on without it."""
+    first = new_desk()
+    pid_file = tmp_path / "pids"
+    job = first.submit("c_call", pid_file=str(pid_file))
+    worker, child = map(int, wait_for_file(pid_file).split())
+    first.manager.close()
+    second = new_desk()
+    second.result(second.submit("steps", n=1).id)  # It has looked at what runs.
+    os.kill(worker, signal.SIGKILL)
+    error = second.until(job.id, "failed").error
+    assert error is not None
+    assert error["code"] == "worker_killed"
+    for _ in range(100):
+        if gone(child):
+            break
+        time.sleep(0.02)
+    assert gone(child)
 
 
 def test_a_worker_that_died_meanwhile_is_interrupted(
