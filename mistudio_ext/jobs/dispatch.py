@@ -137,7 +137,8 @@ class Dispatcher:
                     device, worker.number, wants.need.memory, wants.needs.model, worker=worker
                 )
                 self._starter.start(wants.job, place)
-                return True
+                # If the worker was just leaving, the job is queued as before, and stands in line.
+                return self._board.catalog.jobs.get(wants.job.id).state != "queued"
         return False
 
     def _lease(self, wanting: list[Wanting]) -> None:

@@ -69,8 +69,16 @@ class Endings:
         else:
             self.queue_again(job)
 
-    def queue_again(self, job: JobRecord) -> None:
-        """Put a job back into the queue, behind those that wait; what it has done is kept."""
+    def queue_again(self, job: JobRecord, *, last: bool = True) -> None:
+        """Put a job back into the queue; what it has done is kept.
+
+        Parameters
+        ----------
+        job
+            The job.
+        last
+            Behind those that wait; else where it was.
+        """
         board = self._board
         try:
             board.kinds[job.kind].restart(job)
@@ -82,7 +90,13 @@ class Endings:
             self.end(job, "failed", internal())
             return
         queued = board.catalog.jobs.update(
-            job.id, state="queued", queued_at=now(), phase=None, message="", device=None, eta_s=None
+            job.id,
+            state="queued",
+            queued_at=now() if last else job.queued_at,
+            phase=None,
+            message="",
+            device=None,
+            eta_s=None,
         )
         board.running.pop(job.id, None)
         board.publish(queued)

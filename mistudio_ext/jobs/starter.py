@@ -148,7 +148,7 @@ class Starter:
             process = self._hand(warm, launch) if warm is not None else None
             if process is None and launch.keeps_lease:
                 # The lease has gone with the worker: the job has to stand in line.
-                self._endings.queue_again(job)
+                self._endings.queue_again(job, last=False)
                 return None
             if process is None:
                 process, warm = self._spawn(launch, folder.log, environment)

@@ -14,6 +14,7 @@ from mistudio_ext.catalog import Catalog, JobRecord
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import EventBus, JobKind, JobManager, Needs
 from mistudio_ext.leases import Device, LeaseFolder
+from mistudio_ext.leases.memory import Memory, memory_of
 
 ODD_WORKER = (sys.executable, str(Path(__file__).parent / "odd_worker.py"))
 
@@ -59,15 +60,17 @@ def slots(*names: str) -> list[Device]:
 def open_desk(
     root: Path,
     *,
-    devices: tuple[str, ...] = ("cpu",),
+    devices: tuple[str, ...] | list[Device] = ("cpu",),
     lease_dir: Path | None = None,
+    memory: Callable[[Device], Memory | None] = memory_of,
     **options: Any,
 ) -> Desk:
     """Open a manager over a data folder."""
     catalog, bus = Catalog(f"sqlite:///{root}/catalog.sqlite3"), EventBus()
     folder = lease_dir or root / "leases"
     folder.mkdir(exist_ok=True)
-    leases = LeaseFolder(folder, slots(*devices))
+    found = devices if isinstance(devices, list) else slots(*devices)
+    leases = LeaseFolder(folder, found, memory=memory)
     manager = JobManager(catalog, bus, root, worker=ODD_WORKER, leases=leases, **options)
     desk = Desk(catalog, bus, manager)
     bus.subscribe(lambda message: desk.messages.append(message.to_dict()))

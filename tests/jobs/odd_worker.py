@@ -33,6 +33,7 @@ def run(spec: dict[str, Any], report: Any) -> dict[str, Any]:
             "cwd": str(Path.cwd()),
             "token": os.environ.get("HF_TOKEN"),
             "device": (spec.get("lease") or {}).get("device"),
+            "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
         }
     if act == "until":
         # Goes on from where an earlier attempt was, as an extraction does by its journal.

@@ -7,6 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from mistudio_ext.leases import Need, find_devices, holders
+from mistudio_ext.settings import from_config_files
+from mistudio_ext.studio import _leases as leases_of
 from tests.jobs.conftest import Desk
 from tests.jobs.test_manager import wait_for_file
 
@@ -129,6 +134,45 @@ def test_a_restarted_server_keeps_its_place_in_the_line(new_desk: NewDesk, tmp_p
     again.result(first.id)
     other.result(second.id)
     assert not list(tmp_path.glob("jobs/*/place.json"))
+
+
+@pytest.mark.parametrize(
+    "given", ["3", "GPU-8d0f5c3a", "MIG-6f2e7a10", "MIG-GPU-8d0f5c3a/1/0"], ids=str
+)
+def test_a_gpu_that_a_scheduler_gave(new_desk: NewDesk, given: str) -> None:
+    """The worker sees the GPU, or the slice, by the name by which the scheduler gave it."""
+    desk = new_desk(devices=find_devices((), {"CUDA_VISIBLE_DEVICES": given}))
+    found = desk.result(desk.submit("who", kind="leased").id)
+    assert (found["device"], found["visible"]) == (given, given)
+
+
+def test_a_scheduler_that_gave_no_gpu(new_desk: NewDesk) -> None:
+    """An empty list means none, and not all: the job runs on the CPU and sees no GPU."""
+    desk = new_desk(devices=find_devices((), {"CUDA_VISIBLE_DEVICES": ""}))
+    found = desk.result(desk.submit("who", kind="leased").id)
+    assert (found["device"], found["visible"]) == ("cpu", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "leased"), [("GPU-8d0f5c3a", False), ("MIG-6f2e7a10", False), ("", True)], ids=str
+)
+def test_what_a_scheduler_gave_is_not_leased_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, leased: bool
+) -> None:
+    """No ticket in the node's folder, no share of a user; slots of the CPU are the node's."""
+    node = tmp_path / "node"
+    node.mkdir()
+    node.chmod(0o1777)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    settings = from_config_files(
+        data_dir=tmp_path / "data", lease_dir=str(node), max_leases_per_user=1
+    )
+    folder = leases_of(settings)
+    need = Need(tuple(folder.devices.values())[:1], 0)
+    ticket = folder.enter(need, "job")
+    assert ticket.entry.device == (given or "cpu")
+    assert [entry.job for entry in holders(node)] == (["job"] if leased else [])
+    ticket.give_up()
 
 
 def test_a_job_that_fits_on_no_device(new_desk: NewDesk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from mistudio_ext.leases.memory import Memory
+from mistudio_ext.workers import station
 from tests.jobs.conftest import Desk
 from tests.jobs.test_manager import gone, wait_for_file
 
@@ -81,6 +86,62 @@ def test_it_leaves_for_whoever_needs_the_device(new_desk: NewDesk, tmp_path: Pat
     assert not gone(theirs)
     other.manager.close()
     until_gone(theirs)
+
+
+def test_it_leaves_for_a_job_that_needs_the_memory(new_desk: NewDesk) -> None:
+    """What an idle worker without a device has in memory is free for a job that waits for it."""
+    idle: list[int] = []
+    desk = new_desk(
+        warm_idle_s=600,
+        memory=lambda _: Memory(100 << 30, 0 if any(not gone(pid) for pid in idle) else 99 << 30),
+    )
+    idle.append(desk.result(desk.submit("who").id)["pid"])
+    waited = desk.submit("who", kind="leased", memory=1 << 30)
+    assert desk.result(waited.id)["pid"] not in idle
+    told = {m["payload"].get("message") for m in desk.messages if m["topic"].endswith(waited.id)}
+    assert "Waiting for memory: 1.4 GB are needed, 0.0 GB are free" in told
+    assert gone(idle[0])
+
+
+def test_it_leaves_when_memory_is_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the machine, or of the container that it runs in."""
+    monkeypatch.setattr(station, "host_memory", lambda: Memory(100, 7))
+    assert station.Station()._in_the_way()
+    monkeypatch.setattr(station, "host_memory", lambda: Memory(100, 9))
+    assert not station.Station()._in_the_way()
+
+
+def test_it_may_be_killed_while_it_idles(new_desk: NewDesk, tmp_path: Path) -> None:
+    """Its device is free at once, and the next job starts in another process."""
+    desk = new_desk(warm_idle_s=600)
+    pid = desk.result(desk.submit("who", kind="leased").id)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until_gone(pid)
+    assert desk.manager.leases() == []
+    again = desk.submit("who", kind="leased")
+    assert desk.result(again.id)["pid"] != pid
+    assert desk.manager.get(again.id).attempt == 1
+
+
+def test_one_that_does_not_answer_costs_no_place(new_desk: NewDesk, tmp_path: Path) -> None:
+    """A stopped worker takes no job: it is ended, and the job keeps its place in the queue."""
+    desk = new_desk(warm_idle_s=600)
+    stopped = desk.result(desk.submit("who", kind="leased").id)["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    first, second = (desk.submit("who", kind="leased") for _ in range(2))
+    assert desk.result(first.id)["pid"] != stopped
+    desk.result(second.id)
+    assert [job_id for job_id, _ in desk.finished[1:]] == [first.id, second.id]
+    assert desk.manager.get(first.id).attempt == 1
+    assert gone(stopped)
+
+
+def test_without_an_idle_time_nothing_stays(new_desk: NewDesk) -> None:
+    """0 is off: the process ends with its job, and its device is free."""
+    desk = new_desk(warm_idle_s=0)
+    pid = desk.result(desk.submit("who", kind="leased").id)["pid"]
+    assert gone(pid)
+    assert desk.manager.leases() == []
 
 
 def test_it_leaves_when_it_has_idled_long_enough(new_desk: NewDesk) -> None:

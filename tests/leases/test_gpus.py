@@ -1,4 +1,4 @@
-"""Which GPUs there are to lease, and their free memory; only the driver's library is stood in for."""
+"""Which GPUs there are to lease, and their free memory; only the driver is stood in for."""
 
 from __future__ import annotations
 
