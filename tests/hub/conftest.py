@@ -62,8 +62,9 @@ class JupyterHub:
     def start(self) -> None:
         """Start hub and proxy and wait until they answer."""
         admin = self.folder / "admin"
-        for folder in (admin, self.folder / "home"):
+        for folder in (admin, self.folder / "home", self.leases):
             folder.mkdir(parents=True)
+        self.leases.chmod(0o1777)
         (admin / "jupyter_server_config.py").write_text(self._settings_for_all())
         (self.folder / "jupyterhub_config.py").write_text(self._config(admin))
         with (self.folder / "hub.log").open("wb") as log:
@@ -112,6 +113,11 @@ class JupyterHub:
             process.terminate()
             process.wait(10)
 
+    @property
+    def leases(self) -> Path:
+        """Folder in which all users take turns on the node's devices."""
+        return self.folder / "leases"
+
     def home(self, user: str) -> Path:
         """Return a user's home folder."""
         return self.folder / "home" / user
@@ -158,6 +164,7 @@ class JupyterHub:
 c.MiStudioApp.hub_endpoint = {self.endpoint!r}
 c.MiStudioApp.shared_model_dirs = [{str(self.models)!r}]
 c.MiStudioApp.quota_bytes = {QUOTA}
+c.MiStudioApp.lease_dir = {str(self.leases)!r}
 # For the browser: a handle on the application, and nothing that covers it.
 c.LabApp.expose_app_in_browser = True
 c.LabApp.news_url = None

@@ -57,6 +57,12 @@ def test_the_panels_in_two_browsers(ada: User, bob: User, jupyterhub: JupyterHub
         assert errors == []
         assert heard(f"extractions/{made['id']}")
 
+        def held() -> bool:
+            leases = bob("GET", "system")["devices"][0]["leases"]
+            return [(each["user"], each["idle"]) for each in leases] == [("ada", True)]
+
+        jupyterhub.until(held, "Bob to see that Ada's warm worker has the device")
+
         other, errors = new_page(browser)
         his = sign_in(other, jupyterhub, "bob")
         for tab in ("Datasets", "Jobs", "Activations"):
