@@ -73,6 +73,8 @@ class SamplesHandler(StudioHandler):
                 max_tokens=self.integer("max_tokens"),
                 tokenization=self.text("tokenization"),
                 columns=names,
+                column=self.text("column"),
+                where=self.get_query_arguments("where"),
                 count=self.text("count") or "exact",
             )
         )

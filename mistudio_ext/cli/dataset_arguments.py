@@ -30,6 +30,13 @@ def add_dataset_commands(commands: Any, common: argparse.ArgumentParser) -> None
     search.add_argument("--limit", type=int, metavar="N", help="rows at most (50)")
     search.add_argument("--tokenization", metavar="T", help="where token counts come from")
     search.add_argument("--tokens", metavar="TEXT", help="a text whose tokens are looked for")
+    search.add_argument("--column", help="search this column, not the dataset's own text")
+    search.add_argument(
+        "--where",
+        metavar="COLUMN:VALUE",
+        action="append",
+        help="only rows with this value; may be repeated",
+    )
     search.add_argument("--min-tokens", type=int, metavar="N")
     search.add_argument("--max-tokens", type=int, metavar="N")
 

@@ -64,7 +64,7 @@ def _search(opened: Studio, arguments: argparse.Namespace) -> None:
         opened.datasets.record(arguments.dataset).id,
         query=arguments.query,
         **_given(arguments, ("split", "offset", "limit", "tokenization", "tokens")),
-        **_given(arguments, ("min_tokens", "max_tokens")),
+        **_given(arguments, ("min_tokens", "max_tokens", "column", "where")),
     )
     if arguments.json:
         print(json.dumps(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,6 +144,8 @@ class Dataset(_Made):
         token_ids: Sequence[int] | None = None,
         min_tokens: int | None = None,
         max_tokens: int | None = None,
+        column: str | None = None,
+        where: Mapping[str, object] | None = None,
     ) -> Page:
         """Return rows that match; without a filter simply rows.
 
@@ -160,6 +162,10 @@ class Dataset(_Made):
         tokenization
             Where token counts come from, for ``min_tokens``, ``max_tokens``, ``tokens`` (a text)
             and ``token_ids``.
+        column
+            Column to show and search; None for the dataset's own text.
+        where
+            Only rows whose cells have these values, by column.
         """
         if isinstance(tokenization, Tokenization):
             tokenization = tokenization.id
@@ -175,6 +181,8 @@ class Dataset(_Made):
             token_ids=token_ids,
             min_tokens=min_tokens,
             max_tokens=max_tokens,
+            column=column,
+            where=[f"{name}:{value}" for name, value in (where or {}).items()],
         )
         return Page(answer)
 

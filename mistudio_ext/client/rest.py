@@ -174,4 +174,4 @@ class RestClient:
 
 def _with_query(path: str, query: Json) -> str:
     given = {name: value for name, value in query.items() if value is not None}
-    return path + (f"?{urllib.parse.urlencode(given)}" if given else "")
+    return path + (f"?{urllib.parse.urlencode(given, doseq=True)}" if given else "")

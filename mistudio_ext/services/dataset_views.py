@@ -41,6 +41,8 @@ class DatasetViews:
         max_tokens: int | None = None,
         tokenization: str | None = None,
         columns: Sequence[str] = (),
+        column: str | None = None,
+        where: Sequence[str] = (),
         count: str = "exact",
     ) -> Json:
         """Return a page of rows as the panel shows them.
@@ -52,6 +54,10 @@ class DatasetViews:
         tokens, token_ids
             Tokens to look for, as a text that the tokenization's tokenizer cuts, or as
             ids; they need ``tokenization``.
+        column
+            Column to show and to search; None for the dataset's own text.
+        where
+            ``column:value``: only rows whose cells have these values.
         count
             ``exact``, or ``quick``: the page does not wait for its matches to be counted.
         """
@@ -65,7 +71,7 @@ class DatasetViews:
                 hint=f"Choose one of {', '.join(COUNTS)}.",
             )
         record = self._context.ready_dataset(dataset_id)
-        column, folder, tokenize = record.text_column, None, None
+        own, folder, tokenize = record.text_column, None, None
         wanted = tokens is not None or token_ids is not None
         if tokenization:
             tokenized = self._tokenization(dataset_id, tokenization)
@@ -74,8 +80,8 @@ class DatasetViews:
                 raise _other_dataset()
             folder = self._context.settings.folder.tokenization(tokenized.id)
             if wanted:
-                if column is not None:
-                    column = tokenized.settings.get("column") or column
+                if own is not None:
+                    own = tokenized.settings.get("column") or own
                     tokenize = self._tokenize(tokenized)
                 token_ids = self._ids(tokens, token_ids, tokenize)
         elif wanted:
@@ -88,7 +94,7 @@ class DatasetViews:
         return page(
             self._context.settings.folder.dataset(dataset_id),
             split=choose_split(record, split),
-            text_column=column,
+            text_column=column or own,
             offset=offset,
             limit=limit,
             q=query,
@@ -98,6 +104,7 @@ class DatasetViews:
             columns=columns,
             token_ids=token_ids,
             tokenize=tokenize,
+            where=[_condition(text) for text in where],
             quick=count == "quick",
         )
 
@@ -187,6 +194,19 @@ class DatasetViews:
                 hint="Choose one file in it; a folder can be added as it is.",
             )
         return detect(file)
+
+
+def _condition(text: str) -> tuple[str, str]:
+    """Return column and value of ``column:value``."""
+    column, colon, value = text.partition(":")
+    if not colon or not column:
+        raise InvalidInputError(
+            f"'{text}' is no condition.",
+            code="bad_filter",
+            field="where",
+            hint="Write column:value, for example language:en.",
+        )
+    return column, value
 
 
 def _other_dataset() -> InvalidInputError:

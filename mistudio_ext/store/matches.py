@@ -40,17 +40,21 @@ class Filters:
         Bounds of the length in tokens.
     within
         The rows in which a sequence of tokens stands.
+    where
+        ``(column, value)``: rows whose cells have these values.
     """
 
     query: Node | None = None
     min_tokens: int | None = None
     max_tokens: int | None = None
     within: Indices | None = None
+    where: tuple[tuple[str, str], ...] = ()
 
-    def mask(self, n_rows: int, lengths: Indices | None) -> Mask | None:
+    def mask(self, opened: Split, lengths: Indices | None) -> Mask | None:
         """Return which rows pass all filters but the words, bool [n_rows]; None if all do."""
+        n_rows = opened.n_rows
         bounded = (self.min_tokens, self.max_tokens) != (None, None)
-        if not bounded and self.within is None:
+        if not bounded and self.within is None and not self.where:
             return None
         passing = np.ones(n_rows, bool)
         if bounded and lengths is None:
@@ -64,6 +68,8 @@ class Filters:
             holds = np.zeros(n_rows, bool)
             holds[self.within[self.within < n_rows]] = True
             passing &= holds
+        for column, value in self.where:
+            passing &= _equal(opened, column, value)
         return passing
 
 
@@ -91,7 +97,7 @@ class Matches:
         self._opened = opened
         self._column = column
         self._query = filters.query
-        self._mask = filters.mask(opened.n_rows, lengths)
+        self._mask = filters.mask(opened, lengths)
         self._index = None if filters.query is None else Index.open(opened.folder, column)
         self.indexed = 0 if self._index is None else self._index.n_rows
 
@@ -168,6 +174,29 @@ def _scan(opened: Split, column: str, query: Node, start: int) -> Indices:
     return np.concatenate(found) if found else _NONE
 
 
+@lru_cache(maxsize=16)
+def _equal(opened: Split, column: str, value: str) -> Mask:
+    """Return which cells of a column have a value, bool [n_rows]."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    dtype = opened.schema.field(opened.require(column)).type
+    parts = [np.zeros(0, bool)]
+    try:
+        wanted = pa.scalar(value).cast(dtype)
+        for _, batch in opened.iter_batches([column]):
+            hits = pc.fill_null(pc.equal(batch.column(0), wanted), False).cast(pa.uint8())
+            parts.append(np.frombuffer(hits.buffers()[1], bool, len(hits)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidInputError(
+            f"The column '{column}' cannot be compared with '{value}': it holds {dtype}.",
+            code="bad_filter",
+            field="where",
+            hint="Filter columns of texts, numbers, dates or true and false.",
+        ) from error
+    return np.concatenate(parts)
+
+
 def rows_with(tokenization: Path | None, token_ids: Sequence[int]) -> Indices:
     """Return the dataset rows in which a sequence of token ids stands."""
     if tokenization is None:
@@ -192,6 +221,7 @@ def _token_rows(folder: Path, created_ns: int, token_ids: tuple[int, ...]) -> In
 def forget() -> None:
     """Forget what was found by reading."""
     _scan.cache_clear()
+    _equal.cache_clear()
     _token_rows.cache_clear()
 
 

@@ -46,6 +46,7 @@ def page(
     columns: Sequence[str] = (),
     token_ids: Sequence[int] | None = None,
     tokenize: Tokenize | None = None,
+    where: Sequence[tuple[str, str]] = (),
     quick: bool = False,
 ) -> dict[str, Any]:
     """Return one page of samples.
@@ -74,6 +75,8 @@ def page(
         Only samples in which this sequence of token ids stands, by ``tokenization``.
     tokenize
         Gives token ids and spans of a text, to mark the tokens that were looked for.
+    where
+        Only samples whose cells have these values: ``(column, value)``.
     quick
         Do not wait until all matches are counted: after :data:`QUICK_S` ``total`` is what
         was counted by then, and ``total_exact`` is false.
@@ -111,6 +114,7 @@ def page(
         min_tokens,
         max_tokens,
         None if token_ids is None else rows_with(tokenization, token_ids),
+        tuple(where),
     )
     deadline = time.monotonic() + QUICK_S if quick else math.inf
     total, exact, wanted, skip = 0, True, limit, offset

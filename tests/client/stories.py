@@ -27,6 +27,7 @@ def from_file_to_tokens(folder: Path, tokenizer: Path) -> ms.Dataset:
     assert (found.total, [row["columns"]["n"] for row in found]) == (3, [0, 2])
     assert "<mark>red fox</mark> &amp; the hen" in found._repr_html_()
     assert rows.search(offset=3)[0]["text"] == ROWS[3]
+    assert [row["index"] for row in rows.search("hen", where={"n": 1})] == [1]
     (split,) = rows.statistics()["splits"]
     assert (split["n_samples"], split["duplicates"]) == (4, 0)
 

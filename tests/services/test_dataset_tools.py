@@ -90,6 +90,23 @@ def test_tokens_are_found_and_marked(studio: Studio, dataset: Json, tokenization
     assert caught.value.code == "not_tokenized"
 
 
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"where": ["nonsense"]}, "bad_filter", "where"),
+        ({"where": ["none:1"]}, "no_such_column", "column"),
+        ({"column": "none"}, "no_such_column", "column"),
+        ({"count": "some"}, "bad_count", "count"),
+    ],
+)
+def test_pages_that_cannot_be_asked_for(
+    studio: Studio, dataset: Json, asked: Json, code: str, field: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        studio.dataset_views.samples(dataset["id"], **asked)
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
 def test_near_duplicates_are_found_by_a_job(studio: Studio, dataset: Json) -> None:
     assert studio.near_duplicates.get(dataset["id"])["state"] == "none"
     job = studio.near_duplicates.start(dataset["id"], {"threshold": 0.8})["job"]

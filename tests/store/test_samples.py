@@ -188,3 +188,30 @@ def test_a_sequence_of_tokens_is_found(tmp_path: Path) -> None:
     assert found.locate(found.find([3])).tolist() == [0, 1, 2]
     with pytest.raises(InvalidInputError):
         found.find([])
+
+
+def test_rows_by_the_values_of_columns(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"text": f"row {i}", "language": ("en", "de", None)[i % 3], "n": i, "odd": bool(i % 2)}
+        for i in range(12)
+    ]
+    dataset = save(tmp_path / "ds", [{**row, "tags": [1]} for row in rows])
+
+    def found(*where: tuple[str, str], **more: Any) -> list[int]:
+        page = samples.page(dataset, "train", more.pop("column", "text"), where=where, **more)
+        assert page["total"] == len(page["samples"])
+        return [sample["index"] for sample in page["samples"]]
+
+    assert found(("language", "de")) == [1, 4, 7, 10]
+    assert found(("language", "de"), ("odd", "true")) == [1, 7]
+    assert found(("n", "7")) == found(("n", "7"), q="row") == [7]
+    assert found(("n", "7"), q="rows") == found(("language", "fr")) == []
+    assert found(("odd", "false"), column="language", q="DE") == [4, 10]
+    for column, value, code in [
+        ("n", "seven", "bad_filter"),
+        ("tags", "1", "bad_filter"),
+        ("none", "1", "no_such_column"),
+    ]:
+        with pytest.raises(InvalidInputError) as caught:
+            found((column, value))
+        assert caught.value.code == code
