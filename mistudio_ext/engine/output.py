@@ -180,7 +180,9 @@ def _open(
 
 
 def _reserve(request: Request, contexts: Contexts, files: Sequence[ArrayFile]) -> None:
-    replaced = sum(file.path.stat().st_size for file in files if file.path.exists())
+    old = [file.path.stat() for file in files if file.path.exists()]
+    # One that another extraction has a link to stays on the disk when ours is removed.
+    replaced = sum(facts.st_size for facts in old if facts.st_nlink == 1)
     tokens = contexts.n_tokens * contexts.tokens.itemsize + contexts.n_samples * 20
     wanted = sum(file.size for file in files) + tokens
     free = shutil.disk_usage(request.folder).free + replaced

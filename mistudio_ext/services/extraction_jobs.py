@@ -14,7 +14,8 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import estimates, fallback, manifests
-from mistudio_ext.services.context import Context, Json, folder_bytes
+from mistudio_ext.services.context import Context, Json
+from mistudio_ext.services.disk_use import disk_use
 from mistudio_ext.services.extraction_plan import ExtractionPlanner, identity_of
 from mistudio_ext.services.extraction_records import ExtractionRecords, engine_spec
 from mistudio_ext.services.models import ModelService
@@ -90,7 +91,7 @@ class ExtractionJobs:
         hooks = self._planner.hooks(model, tuple(record.spec["asked"]), record.spec["layers"])
         spec = replace(engine_spec(record), hooks=hooks)
         length = int(tokenization.settings["context"])
-        held = folder_bytes(folder.extraction(record.id))
+        held = disk_use(folder.extraction(record.id)).own
         self._planner.require_space(
             model, dataset, tokenization.split, tokenization, length, spec, held
         )
@@ -122,7 +123,10 @@ class ExtractionJobs:
                 "fingerprint": record.fingerprint,
                 "spec": spec.to_dict(),
                 "created_at": record.created_at,
-                "reuse": self._records.with_other_hooks(record, spec),
+                "reuse": [
+                    str(folder.extraction(other.id))
+                    for other in self._records.with_other_hooks(model, tokenization, spec)
+                ],
             },
             model=_model(model, fallback.after(smaller, model.format)),
             dataset=self._dataset(dataset, tokenization),

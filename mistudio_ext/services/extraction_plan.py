@@ -10,6 +10,7 @@ from mistudio_ext.catalog import DatasetRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import estimates
 from mistudio_ext.services.context import Context, Json, free_bytes
+from mistudio_ext.services.extraction_records import ExtractionRecords
 from mistudio_ext.services.models import ModelService, require_layers
 from mistudio_ext.spec import ExtractionSpec, fingerprint
 
@@ -17,9 +18,10 @@ from mistudio_ext.spec import ExtractionSpec, fingerprint
 class ExtractionPlanner:
     """Says of a spec what it comes to for a model and a dataset."""
 
-    def __init__(self, context: Context, models: ModelService) -> None:
+    def __init__(self, context: Context, models: ModelService, records: ExtractionRecords) -> None:
         self._context = context
         self._models = models
+        self._records = records
 
     def hooks(self, model: ModelRecord, hooks: tuple[str, ...], layers: Any) -> tuple[str, ...]:
         """Expand hook names; as they were asked for while the model is not known yet."""
@@ -66,13 +68,22 @@ class ExtractionPlanner:
         spec: ExtractionSpec,
         held: int = 0,
     ) -> None:
-        """Raise NoSpaceError if the arrays cannot fit on the disk beside what they hold already."""
+        """Raise NoSpaceError if the arrays cannot fit on the disk beside what they hold already.
+
+        Arrays that another extraction has are linked, and take nothing; should the engine have
+        to make one all the same, it looks at the disk again before it begins.
+        """
         if model.state != "ready" or dataset.state != "ready" or length is None:
             return  # Looked at again when the job starts.
         size = estimates.size_of(
             self._context, dataset, split, tokenization, length, spec.max_samples
         )
-        needed = self.estimate(model, spec, spec.hooks, size)["bytes"] - held
+        linked: set[str] = set()
+        if tokenization is not None:
+            for other in self._records.with_other_hooks(model, tokenization, spec):
+                linked.update(other.spec["hooks"])
+        hooks = [name for name in spec.hooks if name not in linked]
+        needed = self.estimate(model, spec, hooks, size)["bytes"] - held
         self._context.require_room("The extraction", needed)
 
 

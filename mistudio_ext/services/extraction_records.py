@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from mistudio_ext.activations import journal, manifest
-from mistudio_ext.catalog import DatasetRecord, ExtractionRecord, ModelRecord
+from mistudio_ext.catalog import (
+    DatasetRecord,
+    ExtractionRecord,
+    ModelRecord,
+    TokenizationRecord,
+)
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.services.context import Context, Json, free_name, remove_folder
 from mistudio_ext.spec import ExtractionSpec
@@ -78,16 +83,14 @@ class ExtractionRecords:
             and catalog.tokenizations.find(id=record.tokenization_id) is not None
         )
 
-    def with_other_hooks(self, record: ExtractionRecord, spec: ExtractionSpec) -> Sequence[str]:
-        """Return the folders of finished extractions that differ in nothing but their hooks."""
+    def with_other_hooks(
+        self, model: ModelRecord, tokenization: TokenizationRecord, spec: ExtractionSpec
+    ) -> Sequence[ExtractionRecord]:
+        """Return finished extractions that differ in nothing but their hooks."""
         wanted = replace(spec, hooks=()).identity()
-        done = self._catalog.list(
-            model_id=record.model_id, tokenization_id=record.tokenization_id, state="done"
-        )
+        done = self._catalog.list(model_id=model.id, tokenization_id=tokenization.id, state="done")
         return [
-            str(self._context.settings.folder.extraction(other.id))
-            for other in done
-            if replace(engine_spec(other), hooks=()).identity() == wanted
+            other for other in done if replace(engine_spec(other), hooks=()).identity() == wanted
         ]
 
     def view(self, record: ExtractionRecord) -> Json:

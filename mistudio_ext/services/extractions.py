@@ -58,7 +58,7 @@ class ExtractionService:
         self._variants = variants
         self._resolver = Resolver(context, datasets, models, variants)
         self._records = ExtractionRecords(context)
-        self._planner = ExtractionPlanner(context, models)
+        self._planner = ExtractionPlanner(context, models, self._records)
         self._jobs = ExtractionJobs(context, models, self._records, self._planner)
         self.view = self._records.view
 

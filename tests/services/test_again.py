@@ -108,21 +108,27 @@ def test_after_what_it_needs_is_gone(studio: Studio) -> None:
 
 
 def test_resume_counts_what_the_disk_holds_already(studio: Studio, data_dir: Path) -> None:
-    """The arrays of an interrupted extraction have their room: only the rest is asked for."""
-    body = {**BODY, "name": "full"}
+    """The arrays of an interrupted extraction, or of another one, have their room already."""
+    body = {**BODY, "layers": "0,1", "name": "full"}
     extraction, job, _ = studio.extractions.create(body)
     assert wait(studio, job)["state"] == "done"
     found = studio.extractions.get(extraction["id"])
-    # As if it had been interrupted, and half of its size were left by now.
+    # As if it had been interrupted, and a quarter of its size were left by now.
     record = studio.catalog.extractions.update(found["id"], state="interrupted")
     studio.catalog.jobs.update(str(record.job_id), state="interrupted")
     # A quota, because how much of the disk is free changes while others write.
-    quota = folder_bytes(data_dir) + found["bytes"] // 2
+    quota = folder_bytes(data_dir) + found["bytes"] // 4
     full = Studio.open(from_config_files(data_dir=data_dir, quota_bytes=quota))
     try:
         _, job, started = full.extractions.create(body)
         assert started
         assert wait(full, job)["state"] == "done"
+        # One layer is half of it, and there already: it is linked.
+        part, job, started = full.extractions.create({**BODY, "name": "part"})
+        assert started
+        assert wait(full, job)["state"] == "done"
+        (array,) = full.settings.folder.extraction(part["id"]).glob("blocks.*.npy")
+        assert array.stat().st_nlink == 2
     finally:
         full.close()
 
