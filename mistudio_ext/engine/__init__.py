@@ -13,6 +13,7 @@ Only worker processes import this package: it imports torch and transformers.
 ``request``    the worker's spec, read and checked
 ``batches``    chunks in dataset order, length buckets inside a chunk
 ``capture``    forward hooks → staging buffers
+``gpu``        what only a GPU needs: pinned memory, a stream beside
 ``memory``     what to do when memory runs out
 ``threads``    how many compute, and ours beside them
 ``arrays``     ``.npy`` files, reserved at full size

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mistudio_ext.engine import statistics
+from mistudio_ext.engine import gpu, statistics
 from mistudio_ext.engine.batches import Batch
+from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.tracing import StopForward, hidden, pick
 
@@ -29,7 +31,8 @@ class Slot:
 
     ``host`` is CPU memory (pinned where there is a GPU), ``device`` the buffers on
     the GPU or None. ``rows`` says how many rows of them are filled, ``batches`` with
-    which samples, in order.
+    which samples, in order. Until the GPU is past ``ready``, ``host`` is not filled;
+    ``measured`` tells whether ``vectors`` then hold the statistics.
     """
 
     host: list[Tensor]
@@ -37,36 +40,45 @@ class Slot:
     vectors: Tensor | None = None
     rows: int = 0
     batches: list[Batch] = field(default_factory=list)
-    ready: Any = None
+    ready: gpu.Event | None = None
+    measured: bool = False
 
     def clear(self) -> None:
         """Make the slot empty again."""
         self.rows = 0
         self.batches.clear()
-        self.ready = None
+        self.ready, self.measured = None, False
 
 
 def make_slots(
     count: int, capacity: int, widths: Sequence[int], dtype: torch.dtype, device: torch.device
 ) -> list[Slot]:
-    """Allocate staging buffers; memory that is never written is never resident."""
-    gpu = device.type == "cuda"
+    """Allocate staging buffers; memory that is never written is never resident.
 
-    def buffers(where: torch.device, pinned: bool) -> list[Tensor]:
-        return [
-            torch.empty((capacity, d), dtype=dtype, device=where, pin_memory=pinned) for d in widths
-        ]
+    Where memory ends there are fewer than ``count`` of them: one will do, if not as fast.
+    """
+    slots: list[Slot] = []
+    while len(slots) < count:
+        try:
+            slots.append(_make_slot(capacity, widths, dtype, device))
+        except (RuntimeError, MemoryError) as error:
+            if not slots or not is_out_of_memory(error):
+                raise
+            break
+    return slots
 
-    return [
-        Slot(
-            host=buffers(torch.device("cpu"), gpu),
-            device=buffers(device, False) if gpu else None,
-            vectors=torch.empty((len(widths), 9), dtype=torch.float64, pin_memory=True)
-            if gpu
-            else None,
-        )
-        for _ in range(count)
-    ]
+
+def _make_slot(
+    capacity: int, widths: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> Slot:
+    shapes = [(capacity, d) for d in widths]
+    if not gpu.is_gpu(device):
+        return Slot([torch.empty(shape, dtype=dtype) for shape in shapes])
+    return Slot(
+        host=[gpu.pinned(shape, dtype) for shape in shapes],
+        device=[torch.empty(shape, dtype=dtype, device=device) for shape in shapes],
+        vectors=gpu.pinned((len(widths), statistics.VECTOR), torch.float64),
+    )
 
 
 class Capture:
@@ -102,7 +114,7 @@ class Capture:
         self._positions = positions
         self._device = device
         self._use_mask = use_mask
-        self._stream = new_stream(device) if device.type == "cuda" else None
+        self._side = gpu.SideStream(device) if gpu.is_gpu(device) else None
         self._pending = 0
         self._slot: Slot | None = None
         self._batch: Batch | None = None
@@ -129,9 +141,11 @@ class Capture:
         self._shape = (ids.shape[0], ids.shape[1])
         self._pending = len(self._points)
         self._gather = None
-        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(ids).to(self._device)}
+        inputs: dict[str, Any] = {"input_ids": gpu.to_device(ids, self._device)}
         if batch.ragged and self._use_mask:
-            inputs["attention_mask"] = self._real(ids.shape[1]).long()
+            inputs["attention_mask"] = gpu.to_device(_real(batch), self._device).long()
+        if batch.ragged and self._side is not None and self._positions == "all":
+            self._gather = gpu.to_device(np.flatnonzero(_real(batch)), self._device)
         try:
             with torch.inference_mode():
                 self._runner(**inputs, use_cache=False)
@@ -147,18 +161,8 @@ class Capture:
 
     def finish(self, slot: Slot) -> None:
         """Start carrying a filled slot from the GPU to the host; a CPU has nothing to do here."""
-        if self._stream is None or slot.device is None or slot.vectors is None:
-            return
-        done = new_event()
-        done.record(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._stream):
-            self._stream.wait_event(done)
-            for index, (source, target) in enumerate(zip(slot.device, slot.host, strict=True)):
-                filled = source[: slot.rows]
-                slot.vectors[index].copy_(statistics.measure_on_device(filled), non_blocking=True)
-                target[: slot.rows].copy_(filled, non_blocking=True)
-            slot.ready = new_event()
-            slot.ready.record(self._stream)
+        if self._side is not None:
+            slot.ready = self._side.run(partial(_carry, slot))
 
     def _count(self, batch: Batch) -> int:
         return batch.tokens if self._positions == "all" else len(batch.samples)
@@ -193,7 +197,7 @@ class Capture:
             self._store_all(x, target, batch)
         elif self._positions == "last":
             rows = torch.arange(x.shape[0], device=x.device)
-            ends = torch.from_numpy(batch.lengths - 1).to(x.device)
+            ends = gpu.to_device(batch.lengths - 1, x.device)
             target[: x.shape[0]].copy_(x[rows, ends])
         else:
             target[: x.shape[0]].copy_(self._mean(x, batch))
@@ -204,36 +208,41 @@ class Capture:
     def _store_all(self, x: Tensor, target: Tensor, batch: Batch) -> None:
         if not batch.ragged:
             target[: batch.tokens].view(*x.shape).copy_(x)
-        elif x.device.type == "cpu":
+        elif self._gather is not None:
+            target[: batch.tokens].copy_(x.flatten(0, 1).index_select(0, self._gather))
+        else:
             row = 0
             for sample, length in enumerate(batch.lengths.tolist()):
                 target[row : row + length].copy_(x[sample, :length])
                 row += length
-        else:
-            if self._gather is None:
-                real = np.arange(x.shape[1])[None, :] < batch.lengths[:, None]
-                self._gather = torch.from_numpy(np.flatnonzero(real)).to(x.device)
-            target[: batch.tokens].copy_(x.flatten(0, 1).index_select(0, self._gather))
 
     def _mean(self, x: Tensor, batch: Batch) -> Tensor:
         wide = x.float()
         if batch.ragged:
-            wide = wide.masked_fill(~self._real(x.shape[1]).unsqueeze(-1), 0.0)
-        lengths = torch.from_numpy(batch.lengths).to(x.device, torch.float32)
+            wide = wide.masked_fill(~gpu.to_device(_real(batch), x.device).unsqueeze(-1), 0.0)
+        lengths = gpu.to_device(batch.lengths, x.device).float()
         return wide.sum(1) / lengths.unsqueeze(1)
 
-    def _real(self, width: int) -> Tensor:
-        """Return which positions hold a token, bool ``[batch, width]``."""
-        assert self._batch is not None
-        real = np.arange(width)[None, :] < self._batch.lengths[:, None]
-        return torch.from_numpy(real).to(self._device)
+
+def _real(batch: Batch) -> npt.NDArray[np.bool_]:
+    """Return which positions hold a token, ``[batch, width]``."""
+    real: npt.NDArray[np.bool_] = np.arange(batch.width)[None, :] < batch.lengths[:, None]
+    return real
 
 
-def new_stream(device: torch.device) -> Any:
-    """Return a stream beside the one that computes."""
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-
-def new_event() -> Any:
-    """Return an event that marks a place in a stream."""
-    return torch.cuda.Event()  # type: ignore[no-untyped-call]
+def _carry(slot: Slot) -> None:
+    """Ask the GPU to measure what a slot holds there, and to bring it to the host."""
+    if slot.device is None or slot.vectors is None:
+        return
+    filled = [rows[: slot.rows] for rows in slot.device]
+    try:
+        for vector, rows in zip(slot.vectors, filled, strict=True):
+            vector.copy_(statistics.measure_on_device(rows), non_blocking=True)
+        slot.measured = True
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        # Measuring takes a little memory for itself; the CPU does it, once the rows are there.
+        slot.measured = False
+    for source, target in zip(filled, slot.host, strict=True):
+        target[: slot.rows].copy_(source, non_blocking=True)

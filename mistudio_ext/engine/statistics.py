@@ -18,6 +18,8 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 SPARSITY_THRESHOLD = 0.01
 #: Elements of a block: it stays in the L2 cache.
 _BLOCK = 131072
+#: Numbers that :func:`measure_on_device` gives.
+VECTOR = 9
 #: Elements of a piece on a GPU: large enough to fill it, small beside what a batch takes anyway.
 _DEVICE_BLOCK = 1 << 24
 

@@ -277,9 +277,9 @@ class Writer:
         for index, (file, rows) in enumerate(zip(self._files, slot.host, strict=True)):
             filled = rows[: slot.rows]
             begun.parts[index].add(
-                meter.measure(filled)
-                if slot.vectors is None
-                else statistics.from_vector(slot.vectors[index])
+                statistics.from_vector(slot.vectors[index])
+                if slot.vectors is not None and slot.measured
+                else meter.measure(filled)
             )
             data = memoryview(filled.view(torch.uint8).numpy().reshape(-1))  # type: ignore[arg-type]
             begun.hashes[index].update(data)
