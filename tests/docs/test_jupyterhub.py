@@ -9,6 +9,7 @@ import pytest
 import yaml
 from dockerspawner import DockerSpawner
 from jupyterhub.app import JupyterHub
+from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import LocalProcessSpawner, Spawner
 from traitlets import HasTraits
 from traitlets.config import Config
@@ -21,6 +22,7 @@ BLOCKS = re.findall(r"^```(python|yaml)\n(.*?)^```$", PAGE, re.M | re.S)
 
 #: Classes in the page.
 CLASSES: dict[str, type[HasTraits]] = {
+    "Authenticator": Authenticator,
     "DockerSpawner": DockerSpawner,
     "JupyterHub": JupyterHub,
     "MiStudioApp": SettingsTraits,
