@@ -217,7 +217,7 @@ class Manifest:
     def fell_back(self, request: Request, made: str, reason: str) -> None:
         """Say that the model did not fit as it was asked for, and what it is instead."""
         spec = self._body["spec"]
-        spec["requested_quantization"], spec["quantization"] = request.format, made
+        spec["requested_quantization"], spec["quantization"] = request.asked_format, made
         spec["fallback_reason"] = reason
 
     def fallback_reason(self) -> str | None:

@@ -33,6 +33,8 @@ class Request:
     threads: int | None
     fallback: tuple[str, ...] = ()
     """Formats to try in turn if the model does not fit in the first."""
+    fell_back: tuple[str, str] | None = None
+    """Format that was asked for and why it is another, of a variant that fell back before."""
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Self:
@@ -57,7 +59,15 @@ class Request:
             disk_reserve_bytes=int(raw.get("disk_reserve_bytes") or 0),
             threads=raw.get("threads"),
             fallback=tuple(model.get("fallback") or ()),
+            fell_back=(model["requested_format"], model.get("fallback_reason") or "")
+            if model.get("requested_format")
+            else None,
         )
+
+    @property
+    def asked_format(self) -> str:
+        """The format that somebody chose, before anything fell back."""
+        return self.fell_back[0] if self.fell_back else self.format
 
     @property
     def fingerprint(self) -> str:

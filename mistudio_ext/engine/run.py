@@ -202,9 +202,11 @@ class _Extraction:
     def _in_made_format(self, loaded: LoadedModel) -> Request:
         """Say everywhere in which format the model is, if it is not the one asked for."""
         made = loaded.format or self._request.format
-        if made != self._request.format:
+        asked = self._request.asked_format
+        if made != asked:
             reason = loaded.fallback_reason or self._manifest.fallback_reason()
-            text = reason or f"{made} is used instead of {self._request.format}"
+            before = self._request.fell_back[1] if self._request.fell_back else None
+            text = reason or before or f"{made} is used instead of {asked}"
             self._manifest.fell_back(self._request, made, text)
             self._warn("format_fallback", text)
             self._request = replace(self._request, format=made)

@@ -183,6 +183,8 @@ def _model(model: ModelRecord, smaller: Sequence[str]) -> Json:
         "path": model.path,
         "revision": model.revision,
         "format": model.format,
+        "requested_format": model.requested_format,
+        "fallback_reason": model.fallback_reason,
         "fallback": smaller,
         "fingerprint": model.fingerprint,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +28,20 @@ NUMBERS = ("min_params", "max_params", "min_bytes", "max_bytes")
 def passes(model: ModelRecord, filters: Mapping[str, Any]) -> bool:
     """Tell whether a model passes all filters; a filter that is None is none."""
     return all(FILTERS[name](model, v) for name, v in filters.items() if v is not None)
+
+
+def distinct(models: Sequence[ModelRecord]) -> list[ModelRecord]:
+    """Return the models without those that are the same weights in the same format again.
+
+    A variant that fell back may land on a format that is there already: it stays in the
+    catalog, so that what was asked for is found again, but is no second entry of a list.
+    """
+    shown: dict[tuple[str, str], ModelRecord] = {}
+    ready = [model for model in models if model.state == "ready"]
+    for model in sorted(ready, key=lambda m: (m.requested_format is not None, m.created_at)):
+        shown.setdefault((model.parent_id or model.id, model.format), model)
+    kept = {model.id for model in shown.values()}
+    return [m for m in models if m.id in kept or m not in ready or m.requested_format is None]
 
 
 def _contains(model: ModelRecord, words: str) -> bool:

@@ -10,7 +10,7 @@ from mistudio_ext.errors import ConflictError, NotFoundError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import model_requests
 from mistudio_ext.services.context import Context, Json, free_name, new_name, text_of
-from mistudio_ext.services.model_filters import passes
+from mistudio_ext.services.model_filters import distinct, passes
 from mistudio_ext.services.model_removal import ModelRemoval
 
 KIND = "model.import"
@@ -51,7 +51,8 @@ class ModelService:
 
     def list(self, **filters: Any) -> list[Json]:
         """Return all models, newest first, or those that pass; see :mod:`model_filters`."""
-        return [view(record) for record in self._catalog.list() if passes(record, filters)]
+        records = distinct(self._catalog.list())
+        return [view(record) for record in records if passes(record, filters)]
 
     def get(self, model_id: str) -> Json:
         """Return one model."""

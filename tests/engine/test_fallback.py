@@ -110,6 +110,19 @@ def test_an_extraction_says_what_it_fell_back_to(
     assert "did not fit" in spec["fallback_reason"]
 
 
+def test_an_extraction_of_a_variant_that_fell_back_says_so_too(tmp_path: Path) -> None:
+    """The variant's own job has fallen back before: what is made with it must not hide that."""
+    tokens = make_tokenization(tmp_path / "tok", [7, 5], 400)
+    raw = make_spec(tmp_path / "out", MODEL_DIR, tokens, ["blocks.0.hook_resid_post"], "bf16")
+    raw["model"] |= {"requested_format": "fp32", "fallback_reason": "fp32 did not fit."}
+    result = engine.extract(raw, Recorder())
+    assert [(w["code"], w["message"]) for w in result["warnings"]] == [
+        ("format_fallback", "fp32 did not fit.")
+    ]
+    spec = Activations(str(tmp_path / "out")).manifest["spec"]
+    assert (spec["requested_quantization"], spec["quantization"]) == ("fp32", "bf16")
+
+
 def test_a_resumed_extraction_stays_with_the_format_it_fell_back_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,29 @@ def test_no_duplicates(made: tuple[Studio, Json, Json]) -> None:
     assert (same["id"], job) == (parent["id"], None)
     listed = [model["id"] for model in studio.variants.list(variant["id"])]
     assert listed == [parent["id"], variant["id"]]
+
+
+def test_falling_back_makes_no_second_entry(made: tuple[Studio, Json, Json]) -> None:
+    """What fell back on a format that is there is found again, but listed once."""
+    studio, parent, variant = made
+    records = studio.catalog.models
+    why = {"requested_format": "fp16", "fallback_reason": "fp16 did not fit."}
+    identity = f"{parent['id']}/fp16"
+    fallen = replace(
+        records.get(variant["id"]), id="model_fallen", name="x", identity=identity, **why
+    )
+    records.add(fallen)
+    try:
+        assert {m["id"] for m in studio.models.list()} == {parent["id"], variant["id"]}
+        again, job = studio.variants.create(parent["id"], {"format": "fp16", "fallback": True})
+        assert (again["id"], job) == ("model_fallen", None)
+        told = studio.variants.list(parent["id"])
+        assert "fp16 did not fit." in [row["fallback_reason"] for row in told]
+        records.update(variant["id"], state="failed")
+        assert "model_fallen" in {m["id"] for m in studio.models.list()}
+    finally:
+        records.update(variant["id"], state="ready")
+        records.delete("model_fallen")
 
 
 def test_deletion_is_told_beforehand(made: tuple[Studio, Json, Json]) -> None:

@@ -9,7 +9,7 @@ import { consequences } from '../models/dependents';
 import { linePoints } from '../models/ErrorPlot';
 import { diskHasRoom, firstFormat, freeBytes, hasOwnCode, verdict } from '../models/hub';
 import type { FormatEstimate, HubModel } from '../models/hub';
-import { isFiltered, NO_FILTER, occurring, shown } from '../models/list';
+import { distinct, isFiltered, NO_FILTER, occurring, shown } from '../models/list';
 import { fallbackNote } from '../models/Variants';
 import {
   describe as told,
@@ -133,6 +133,16 @@ describe('the list of models', () => {
   ];
   const ids = (values: object): string[] =>
     shown(models, { ...NO_FILTER, ...values }).map(each => each.id);
+
+  it('shows what fell back on a format that is there once', () => {
+    const same = { format: 'q4', parent_id: 'p', requested_format: null };
+    const fallen = { ...same, requested_format: 'q8' };
+    const list = (...each: Model[]): string[] => distinct(each).map(one => one.id);
+    expect(list(model({ id: 'f', ...fallen }), model({ id: 'q4', ...same }))).toEqual(['q4']);
+    expect(list(model({ id: 'new', ...fallen }), model({ id: 'old', ...fallen }))).toEqual(['old']);
+    const failed = model({ id: 'q4', ...same, state: 'failed' });
+    expect(list(model({ id: 'f', ...fallen }), failed)).toEqual(['f', 'q4']);
+  });
 
   it('filters by name, family, size, format and state', () => {
     expect(ids({})).toEqual(['a', 'b', 'c']);

@@ -7,6 +7,7 @@ import { JobProgress } from '../jobs/JobProgress';
 import { integer } from '../lib/format';
 import { t, tData } from '../messages';
 import { AddModel } from '../models/AddModel';
+import { distinct } from '../models/list';
 import { modelMeta } from '../models/ModelsPanel';
 import { SampleModelButton } from '../models/SampleButton';
 import type { Dataset, Model } from '../types';
@@ -110,7 +111,7 @@ export function ModelPicker({ value, onChange, error }: PickerProps<Model>) {
       <SelectField
         label={t('extract.model')}
         value={value?.id ?? ''}
-        options={options(store.models.list.value)}
+        options={options(distinct(store.models.list.value))}
         onChange={id => onChange(id || null)}
         hint={value?.state === 'ready' ? modelMeta(value) : undefined}
         error={error}

@@ -15,7 +15,7 @@ import { BulkActions } from './BulkActions';
 import { CompareView } from './CompareView';
 import { DeleteQuestion } from './DeleteQuestion';
 import { Filters } from './Filters';
-import { NO_FILTER, shown } from './list';
+import { distinct, NO_FILTER, shown } from './list';
 import { SampleModelButton } from './SampleButton';
 
 /** With fewer models a filter would only be in the way. */
@@ -73,7 +73,7 @@ function ModelList({ models, open, returned }: ListProps) {
   const [filter, setFilter] = useState(NO_FILTER);
   const picking = usePick(models);
   const [said, setSaid] = useState('');
-  const visible = shown(models, filter);
+  const visible = shown(distinct(models), filter);
   return (
     <div class="jp-mistudio-panel" data-testid="mistudio-models">
       <div class="jp-mistudio-toolbar">

@@ -17,7 +17,7 @@ import { FORMATS } from './formats';
 /** A model's formats: what each takes and how far it is off; those that are missing can be made. */
 export function Variants({ model }: { model: Model }) {
   const { store, host } = usePanel();
-  const [fallback, setFallback] = useState(true);
+  const [fallback, setFallback] = useState(false);
   // Asked again when a model comes or goes; each one's own state comes with the events.
   const known = store.models.list.value.length;
   const found = useFetch(`${model.id} ${known}`, signal => store.api.variants(model.id, signal));

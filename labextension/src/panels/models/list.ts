@@ -53,6 +53,26 @@ const ORDERS: Record<Sort, (a: Model, b: Model) => number> = {
   size: (a, b) => (b.size_bytes ?? -1) - (a.size_bytes ?? -1)
 };
 
+/**
+ * The models without those that fell back on a format that is there already: the same weights
+ * in the same format are one entry, as in the server's list.
+ */
+export function distinct(models: readonly Model[]): Model[] {
+  const key = (model: Model): string => `${model.parent_id ?? model.id} ${model.format}`;
+  const ready = models.filter(model => model.state === 'ready');
+  const shown = new Map<string, string>();
+  for (const fallen of [false, true]) {
+    // The oldest first: the list comes newest first.
+    for (const model of ready.filter(each => !!each.requested_format === fallen).reverse()) {
+      shown.set(key(model), shown.get(key(model)) ?? model.id);
+    }
+  }
+  return models.filter(
+    model =>
+      model.state !== 'ready' || !model.requested_format || shown.get(key(model)) === model.id
+  );
+}
+
 /** The models that a filter lets through, sorted; `models` come newest first. */
 export function shown(models: readonly Model[], filter: Filter): Model[] {
   return models.filter(model => matches(model, filter)).sort(ORDERS[filter.sort]);
