@@ -95,6 +95,8 @@ def test_what_takes_the_space(studio: Studio) -> None:
     assert datasets["bytes"] > 1_000_000
     assert category(studio, "jobs")["items"][0]["id"] == job["id"]
     assert usage["used"] == sum(c["bytes"] for c in usage["categories"])
+    # What the panel shows is what counts against the quota.
+    assert usage["used"] == studio.storage._context.used_bytes()
     assert usage["used"] >= datasets["bytes"] + category(studio, "other")["bytes"] > 0
 
 
