@@ -2,7 +2,8 @@
 
 ``python benchmarks/browser.py [scrolling] [preview] [--rows N]`` starts a real JupyterLab and
 Chromium. ``scrolling``: a dataset of a million synthetic documents (those of ``search.py``) is
-scrolled as one reads, as fast as a wheel turns, and from end to end with the scroll bar.
+scrolled as one reads, as fast as a wheel turns, from end to end with the scroll bar, and to random
+places.
 ``preview``: single keys are pressed in the text whose tokens are shown.
 
 Intervals between animation frames say whether the page's thread kept up; long tasks (over 50 ms)
@@ -67,6 +68,25 @@ SCROLL = """async ([step, seconds]) => {
   return { frames, tasks, waited };
 }"""
 
+#: Milliseconds from a jump to a random place until its rows are on the screen.
+JUMPS = """async jumps => {
+  const list = document.querySelector('.jp-mistudio-endless');
+  const waits = () => list.querySelector('article:not([data-known])') !== null;
+  const taken = [];
+  let seed = 1;
+  for (let jump = 0; jump < jumps; jump++) {
+    seed = (seed * 16807) % 2147483647;
+    const begin = performance.now();
+    list.scrollTop = seed / 2147483647 * list.scrollHeight;
+    do {
+      await new Promise(requestAnimationFrame);
+    } while (waits());
+    taken.push(performance.now() - begin);
+    await new Promise(done => setTimeout(done, 250));
+  }
+  return taken;
+}"""
+
 #: What is scrolled how, in pixels for each frame.
 SCROLLS: dict[str, int | str | None] = {
     "at rest (baseline)": None,
@@ -126,6 +146,8 @@ def scrolling(page: Page, server: JupyterProcess, rows: int) -> None:
             f" {waited:.1%} of frames |",
             flush=True,
         )
+    p50, p95 = np.percentile(page.evaluate(JUMPS, 40), (50, 95))
+    print(f"\nA jump to any place until its rows are drawn: p50 {p50:.0f} ms, p95 {p95:.0f} ms")
 
 
 def preview(page: Page, server: JupyterProcess, rows: int) -> None:

@@ -148,6 +148,7 @@ const english = {
   'samples.goto': 'Go to row',
   'samples.goto.found': 'Go to result',
   'samples.n': '{n} found',
+  'samples.counting': 'At least {n}; still counting.',
   'samples.search': 'Search the texts',
   'samples.found': '{from}–{to} of {total} found',
   'samples.none': 'No text matches.',

@@ -404,6 +404,8 @@ export interface Turn {
 
 export interface SamplePage {
   total: number;
+  /** False if there may be more than `total`, which only a quick count leaves open. */
+  total_exact?: boolean;
   offset?: number;
   samples: Sample[];
   /** How a search was done: not complete while the index is being made. */

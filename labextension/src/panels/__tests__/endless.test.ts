@@ -118,6 +118,21 @@ describe('pages', () => {
     expect(pages.get(7000)).toBeUndefined();
   });
 
+  it('can be read while they are still counted', async () => {
+    const pages = new Pages(
+      async offset => ({ total: offset + 100, atLeast: true, rows: [offset] }),
+      () => undefined
+    );
+    const settled = (): Promise<unknown> => new Promise(done => setTimeout(done, 5));
+    pages.want(0, 10);
+    await settled();
+    expect([pages.total, pages.counted]).toEqual([100, false]);
+    pages.count(4000);
+    pages.want(3960, 3999);
+    await settled();
+    expect([pages.total, pages.counted, pages.get(3950)]).toEqual([4000, true, 3950]);
+  });
+
   it('are dropped when they are far, and asked for again after a failure', async () => {
     let fails = false;
     const pages = new Pages(

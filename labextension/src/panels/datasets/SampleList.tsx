@@ -38,7 +38,7 @@ export function SampleList(props: Props) {
   };
   return (
     <>
-      <Position view={view} total={total} found={found} />
+      <Position view={view} total={total} counted={pages.counted} found={found} />
       <EndlessList
         total={total}
         label={t('samples.title')}
@@ -85,23 +85,27 @@ export function SampleList(props: Props) {
 interface PositionProps {
   view: ReadonlySignal<Range>;
   total: number;
+  counted: boolean;
   found: boolean;
 }
 
 /** Which rows can be seen. Not said aloud: a row says its own number when it has the focus. */
-function Position({ view, total, found }: PositionProps) {
+function Position({ view, total, counted, found }: PositionProps) {
   const { first, last } = view.value;
   // What was found is counted from one; rows have the numbers that the dataset gives them.
   const from = found ? first + 1 : first;
   const to = found ? last + 1 : last;
   return (
-    <div class="jp-mistudio-samples-position">
+    <div
+      class="jp-mistudio-samples-position"
+      title={counted ? undefined : t('samples.counting', { n: integer(total) })}
+    >
       {total > 0 &&
         last >= first &&
         t(found ? 'samples.found' : 'samples.range', {
           from: integer(from),
           to: integer(to),
-          total: integer(total)
+          total: counted ? integer(total) : `${integer(total)}+`
         })}
     </div>
   );

@@ -8,6 +8,7 @@ import type { Dataset, Sample, SamplePage } from '../types';
 import type { Target } from '../ui/endless/EndlessList';
 import { ErrorNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
+import { useFetch } from '../ui/hooks';
 import { useDebounced } from '../ui/useDebounced';
 import { usePages } from '../ui/usePages';
 import type { Reading } from './reading';
@@ -43,12 +44,24 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
   const key = JSON.stringify([dataset.id, dataset.updated_at, split, q, narrowed]);
   const before = useRef(key);
   const start = row ?? (before.current === key ? to.index : 0);
+  const now = JSON.parse(narrowed) as Filters;
+  const asked = { split, q, ...filterQuery(now) };
+  const searches = q !== '' || active(now) > 0;
   const found = usePages<Sample, SampleAnswer>(key, start, async (offset, signal) => {
-    const now = JSON.parse(narrowed) as Filters;
-    const asked = { split, offset, limit: PAGE, q, ...filterQuery(now) };
-    const { samples, total, searched } = await store.api.samples(dataset.id, asked, signal);
-    return { rows: samples, total, searched, found: q !== '' || active(now) > 0 };
+    const page = { ...asked, offset, limit: PAGE, count: 'quick' };
+    const { samples, ...facts } = await store.api.samples(dataset.id, page, signal);
+    return { ...facts, rows: samples, atLeast: facts.total_exact === false, found: searches };
   });
+  // A page comes before all matches are counted; they are counted while it is read.
+  const open = found.key === key && found.pages?.counted === false;
+  const counted = useFetch(open ? key : null, signal =>
+    store.api.samples(dataset.id, { ...asked, limit: 0 }, signal)
+  );
+  useEffect(() => {
+    if (open && counted.value && !counted.loading) {
+      found.pages?.count(counted.value.total);
+    }
+  }, [open, counted.value]);
   useEffect(() => {
     const changed = before.current !== key;
     before.current = key;
@@ -62,7 +75,7 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
     }
   }, [key, row]);
   const answer = found.pages?.latest ?? null;
-  const total = answer?.total ?? 0;
+  const total = found.pages?.total ?? 0;
   const errorAt = (...fields: string[]): string | null =>
     found.error?.field && fields.includes(found.error.field) ? found.error.message : null;
   const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids') !== null;
@@ -101,7 +114,7 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
         onChange={next => onReading({ filters: next })}
         errorAt={errorAt}
       />
-      <Said answer={answer} loading={found.loading} failed={found.error !== null} />
+      <Said answer={answer} total={total} loading={found.loading} failed={found.error !== null} />
       {found.error && !placed && <ErrorNote error={found.error} onRetry={found.retry} />}
       {found.pages && total > 0 && (
         <SampleList
@@ -156,20 +169,21 @@ function GoTo({ found, total, onGo }: GoToProps) {
 
 interface SaidProps {
   answer: SampleAnswer | null;
+  total: number;
   loading: boolean;
   failed: boolean;
 }
 
 /** How many were found, that nothing was, or that the index is not there yet; said aloud too. */
-function Said({ answer, loading, failed }: SaidProps) {
+function Said({ answer, total, loading, failed }: SaidProps) {
   const searched = answer?.searched;
   return (
     <div class="jp-mistudio-hint" role="status">
-      {!loading && !failed && answer?.total === 0 && (
+      {!loading && !failed && answer && total === 0 && (
         <p>{t(answer.found ? 'samples.none' : 'samples.empty')}</p>
       )}
-      {answer?.found && answer.total > 0 && (
-        <span class="jp-mistudio-hidden">{t('samples.n', { n: integer(answer.total) })}</span>
+      {answer?.found && total > 0 && (
+        <span class="jp-mistudio-hidden">{t('samples.n', { n: integer(total) })}</span>
       )}
       {searched && !searched.complete && (
         <p>

@@ -5,6 +5,8 @@ import type { ApiError } from '../api';
 
 export interface Page<T> {
   total: number;
+  /** There may be more than `total`: they are still being counted. */
+  atLeast?: boolean;
   rows: readonly T[];
 }
 
@@ -16,6 +18,10 @@ const AT_ONCE = 2;
 export class Pages<T, P extends Page<T> = Page<T>> {
   /** The answer that came last. */
   latest: P | null = null;
+  /** Rows that there are; null until the first answer. */
+  total: number | null = null;
+  /** Whether all of them are counted. */
+  counted = false;
   error: ApiError | null = null;
   private readonly pages = new Map<number, P>();
   private readonly running = new Set<number>();
@@ -37,10 +43,17 @@ export class Pages<T, P extends Page<T> = Page<T>> {
     const from = Math.floor(Math.max(0, first) / PAGE);
     const to = Math.floor(Math.max(0, last) / PAGE);
     const between = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-    const most = this.latest ? Math.ceil(this.latest.total / PAGE) : to + 1;
+    const most = this.total === null ? to + 1 : Math.ceil(this.total / PAGE);
     this.wanted = [...between, to + 1, from - 1].filter(page => page >= 0 && page < most);
     this.drop();
     this.pump();
+  }
+
+  /** All rows are counted. */
+  count(total: number): void {
+    this.total = total;
+    this.counted = true;
+    this.changed();
   }
 
   /** Asks again for what could not be read. */
@@ -71,6 +84,10 @@ export class Pages<T, P extends Page<T> = Page<T>> {
     try {
       const found = await this.read(page * PAGE, this.end.signal);
       this.latest = found;
+      if (!this.counted) {
+        this.total = Math.max(found.total, found.atLeast ? (this.total ?? 0) : 0);
+        this.counted = !found.atLeast;
+      }
       this.pages.set(page, found);
     } catch (error) {
       if (isAbort(error)) {
