@@ -1,21 +1,18 @@
 import { useEffect, useState } from 'preact/hooks';
 import { usePanel } from '../context';
-import { bytes, integer } from '../lib/format';
 import { isRepoId } from '../lib/repos';
-import { count, t } from '../messages';
+import { t } from '../messages';
 import type { DatasetRequest } from '../types';
 import { Button } from '../ui/Button';
-import { CheckField } from '../ui/CheckField';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
-import { Facts } from '../ui/Facts';
-import type { Fact } from '../ui/Facts';
-import { NumberField, SelectField, TextField } from '../ui/Field';
+import { TextField } from '../ui/Field';
 import { useAction, useFetch } from '../ui/hooks';
 import { HubSearch } from '../ui/HubSearch';
 import { Disclosure } from '../ui/Section';
 import { useDebounced } from '../ui/useDebounced';
 import type { SourceProps } from './AddDataset';
-import type { HubConfig, HubDataset } from './types';
+import { HubCard } from './HubCard';
+import type { HubDataset } from './types';
 
 /** Search, look at what a repository has, choose, download. The token lives in this form only. */
 export function FromHub({ onAdded, onClose }: SourceProps) {
@@ -76,7 +73,7 @@ export function FromHub({ onAdded, onClose }: SourceProps) {
       {card.error && <ErrorNote error={card.error} onRetry={card.reload} />}
       {locked && <WarningNote message={t('hubCard.locked')} />}
       {asked && tokenField}
-      {found && <Card key={found.repo_id} dataset={found} onChange={setChoice} />}
+      {found && <HubCard key={found.repo_id} dataset={found} onChange={setChoice} />}
       <Disclosure title={t('field.more')} open={add.error?.field === 'revision'}>
         <div class="jp-mistudio-fields">
           <TextField
@@ -97,7 +94,11 @@ export function FromHub({ onAdded, onClose }: SourceProps) {
         <Button
           kind="primary"
           busy={add.busy}
-          disabled={!isRepoId(picked ?? text.trim()) || choice?.splits?.length === 0}
+          disabled={
+            !isRepoId(picked ?? text.trim()) ||
+            choice?.splits?.length === 0 ||
+            choice?.columns?.length === 0
+          }
           onClick={submit}
         >
           {t('hubCard.download')}
@@ -105,127 +106,5 @@ export function FromHub({ onAdded, onClose }: SourceProps) {
         <Button onClick={onClose}>{t('action.close')}</Button>
       </div>
     </>
-  );
-}
-
-interface CardProps {
-  dataset: HubDataset;
-  onChange: (choice: DatasetRequest) => void;
-}
-
-/** What a repository has, and which part of it is wanted. */
-function Card({ dataset, onChange }: CardProps) {
-  const first = dataset.configs.find(config => config.default) ?? dataset.configs[0];
-  const [name, setName] = useState(first?.name ?? '');
-  const config = dataset.configs.find(each => each.name === name) ?? first;
-  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
-  const [column, setColumn] = useState('');
-  const [rows, setRows] = useState<number | null>(null);
-
-  const tell = (
-    part: HubConfig | undefined,
-    without: ReadonlySet<string>,
-    text: string,
-    most: number | null
-  ): void => {
-    const body: DatasetRequest = { source: 'hub' };
-    if (part && dataset.configs.length > 1) {
-      body.config = part.name;
-    }
-    const splits = (part?.splits ?? []).map(split => split.name).filter(s => !without.has(s));
-    if (without.size > 0) {
-      body.splits = splits;
-    }
-    if (text !== '') {
-      body.text_column = text;
-    }
-    if (most !== null) {
-      body.max_rows = most;
-    }
-    onChange(body);
-  };
-  const facts: Fact[] = [
-    [t('hubCard.license'), dataset.license ?? t('hubCard.license.none')],
-    [t('fact.size'), bytes(dataset.total_bytes)],
-    [t('hubCard.files'), integer(dataset.n_files)]
-  ];
-  if (dataset.gated) {
-    facts.push([t('hubCard.access'), t('hubSearch.gated')]);
-  }
-  return (
-    <div class="jp-mistudio-hubcard" data-testid="mistudio-hubcard">
-      <Facts facts={facts} label={dataset.repo_id} />
-      {dataset.configs.length > 1 && (
-        <SelectField
-          label={t('field.config')}
-          value={name}
-          options={dataset.configs.map(each => ({ value: each.name, label: each.name }))}
-          onChange={value => {
-            const next = dataset.configs.find(each => each.name === value);
-            setName(value);
-            setLeft(new Set());
-            setColumn('');
-            tell(next, new Set(), '', rows);
-          }}
-        />
-      )}
-      {config && config.splits.length > 0 && (
-        <fieldset class="jp-mistudio-splits">
-          <legend>{t('hubCard.splits')}</legend>
-          {config.splits.map(split => (
-            <CheckField
-              key={split.name}
-              label={[
-                split.name,
-                split.n_rows === null ? '' : count(split.n_rows, 'row', integer(split.n_rows)),
-                split.download_bytes === null ? '' : bytes(split.download_bytes)
-              ]
-                .filter(Boolean)
-                .join(' · ')}
-              checked={!left.has(split.name)}
-              onChange={wanted => {
-                const without = new Set(left);
-                if (wanted) {
-                  without.delete(split.name);
-                } else {
-                  without.add(split.name);
-                }
-                setLeft(without);
-                tell(config, without, column, rows);
-              }}
-            />
-          ))}
-        </fieldset>
-      )}
-      <div class="jp-mistudio-fields">
-        {config?.columns && config.columns.length > 0 && (
-          <SelectField
-            label={t('field.textColumn')}
-            value={column}
-            options={[
-              { value: '', label: t('hubCard.column.auto') },
-              ...config.columns.map(each => ({
-                value: each.name,
-                label: `${each.name} (${each.dtype})`
-              }))
-            ]}
-            onChange={value => {
-              setColumn(value);
-              tell(config, left, value, rows);
-            }}
-          />
-        )}
-        <NumberField
-          label={t('field.maxRows')}
-          hint={t('hubCard.maxRows.hint')}
-          optional
-          value={rows}
-          onChange={value => {
-            setRows(value);
-            tell(config, left, column, value);
-          }}
-        />
-      </div>
-    </div>
   );
 }

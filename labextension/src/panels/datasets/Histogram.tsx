@@ -40,8 +40,8 @@ export function Histogram({ lengths, unit, onRange }: Props) {
     }
     const [from, to] = bar(at);
     const n = counts[at] ?? 0;
-    return t('histogram.bar', {
-      from: integer(from),
+    return t(to - from > 1 ? 'histogram.bar' : 'histogram.bar.one', {
+      from: integer(Math.ceil(from)),
       to: integer(to),
       unit,
       n: integer(n),

@@ -31,7 +31,12 @@ export function Statistics({ dataset, tokenizations, split, onRange, onRow }: Pr
   const [by, setBy] = useState('');
   const tokenization = ready.find(each => each.id === by);
   const id = tokenization?.id ?? null;
-  const found = useFetch(`${dataset.id} ${dataset.updated_at} ${id ?? ''}`, signal =>
+  // Words are counted one by one while the index is made.
+  const index = store.jobs.list.value.find(
+    job => job.kind === 'index' && job.target?.id === dataset.id
+  );
+  const counting = index?.state === 'queued' || index?.state === 'running';
+  const found = useFetch(`${dataset.id} ${dataset.updated_at} ${id ?? ''} ${counting}`, signal =>
     statistics(store.api, dataset.id, id, signal)
   );
   const value = found.loading ? null : found.value;
@@ -50,12 +55,21 @@ export function Statistics({ dataset, tokenizations, split, onRange, onRow }: Pr
       {found.loading && <p class="jp-mistudio-hint">{t('stats.counting')}</p>}
       {value?.kind === 'dataset' && (
         <>
+          {counting && <p class="jp-mistudio-hint">{t('stats.indexing')}</p>}
           <Words split={value.splits.find(each => each.name === split) ?? value.splits[0]} />
           <NearDuplicates dataset={dataset.id} split={split} onRow={onRow} />
         </>
       )}
       {value?.kind === 'tokenization' && (
-        <Tokens value={value} onRange={(from, to) => id && onRange(id, from, to)} />
+        <Tokens
+          value={value}
+          // Only where a sample is a row are rows of that length what the bar counts.
+          onRange={
+            tokenization && (tokenization.settings.mode ?? 'truncate') === 'truncate'
+              ? (from, to) => onRange(tokenization.id, from, to)
+              : undefined
+          }
+        />
       )}
       {value && (
         <div class="jp-mistudio-actions">
@@ -130,7 +144,7 @@ function Tokens({
   onRange
 }: {
   value: TokenStatistics;
-  onRange: (from: number, to: number) => void;
+  onRange?: (from: number, to: number) => void;
 }) {
   const facts: Fact[] = [
     [t('stats.samples'), integer(value.n_samples)],

@@ -11,6 +11,7 @@ import { Confirm } from '../ui/Confirm';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
+import { Export } from './Export';
 import { removeTokenization } from './rest';
 import { tokenizationName } from './Statistics';
 import { Tokenize } from './Tokenize';
@@ -67,6 +68,7 @@ interface RowProps {
 function Row({ dataset, tokenization, onGone }: RowProps) {
   const { store } = usePanel();
   const [asking, setAsking] = useState(false);
+  const [exporting, setExporting] = useState(false);
   const name = tokenizationName(tokenization, store.models);
   const job = store.jobs.get(tokenization.job_id);
   const record = { ...tokenization, name };
@@ -97,6 +99,15 @@ function Row({ dataset, tokenization, onGone }: RowProps) {
       <div class="jp-mistudio-row-head">
         <span class="jp-mistudio-row-name">{name}</span>
         <Pill state={stateOf(record, job)} />
+        {tokenization.state === 'ready' && (
+          <Button
+            kind="quiet"
+            icon="download"
+            label={t('export.title', { name })}
+            expanded={exporting}
+            onClick={() => setExporting(!exporting)}
+          />
+        )}
         <Button
           kind="quiet"
           icon="trash"
@@ -105,6 +116,15 @@ function Row({ dataset, tokenization, onGone }: RowProps) {
         />
       </div>
       <div class="jp-mistudio-row-meta">{facts.join(' · ')}</div>
+      <BadRows skipped={tokenization.skipped} />
+      {exporting && (
+        <Export
+          dataset={dataset}
+          id={tokenization.id}
+          name={name}
+          onClose={() => setExporting(false)}
+        />
+      )}
       {job && tokenization.state === 'pending' && <JobProgress job={job} label={name} />}
       {problem && <ErrorNote error={problem} />}
       {tokenization.state !== 'ready' && (
@@ -123,5 +143,22 @@ function Row({ dataset, tokenization, onGone }: RowProps) {
         />
       )}
     </li>
+  );
+}
+
+/** Bad rows that are named one by one. */
+const NAMED = 5;
+
+/** Which rows could not be tokenised, and why. */
+function BadRows({ skipped }: { skipped: Tokenization['skipped'] }) {
+  const rows = (skipped['bad_rows'] ?? []) as { row: number; message: string }[];
+  return (
+    <>
+      {rows.slice(0, NAMED).map(({ row, message }) => (
+        <div key={row} class="jp-mistudio-row-meta">
+          {t('tokenize.badRow', { row: integer(row), message })}
+        </div>
+      ))}
+    </>
   );
 }

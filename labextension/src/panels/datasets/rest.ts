@@ -81,6 +81,17 @@ export function removeTokenization(
   return api.request('DELETE', `datasets/${part(dataset)}/tokenizations/${part(id)}`);
 }
 
+/** Writes a tokenization as a folder that `datasets` opens; it is there when the job is done. */
+export function exportTokenization(
+  api: Api,
+  dataset: string,
+  id: string,
+  padding: 'max_length' | 'none'
+): Promise<{ job: Job; path: string }> {
+  const path = `datasets/${part(dataset)}/tokenizations/${part(id)}/export`;
+  return api.request('POST', path, { body: { padding }, starts: true });
+}
+
 /** A text of one's own, a conversation, or a row of a dataset. */
 export type PreviewOf =
   | { texts: (string | Turn[])[] }
