@@ -63,8 +63,10 @@ class DatasetDeletion:
         folder = self._context.settings.folder
         freed, deleted = 0, []
         for tokenization in self._tokenizations(dataset_id):
-            freed += remove_folder(folder.tokenization(tokenization.id))
+            size = remove_folder(folder.tokenization(tokenization.id))
             self._context.catalog.tokenizations.delete(tokenization.id)
+            audit.info("deleted tokenization %s of %s, %d bytes", tokenization.id, dataset_id, size)
+            freed += size
             deleted.append(tokenization.id)
         # The server's own memory maps would keep the disk space.
         forget(folder.dataset(dataset_id))

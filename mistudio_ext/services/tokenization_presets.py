@@ -7,7 +7,7 @@ from typing import Any
 
 from mistudio_ext.catalog import PresetRecord, new_id
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Context, Json, new_name, only_known
+from mistudio_ext.services.context import Context, Json, audit, new_name, only_known
 from mistudio_ext.spec import TokenizationSpec
 
 _FIELDS = ("name", "settings")
@@ -53,8 +53,9 @@ class PresetService:
 
     def delete(self, preset_id: str) -> Json:
         """Delete a preset; what was made with it stays."""
-        self._catalog.get(preset_id)
+        record = self._catalog.get(preset_id)
         self._catalog.delete(preset_id)
+        audit.info("deleted preset %s '%s'", preset_id, record.name)
         self._publish(preset_id, {"id": preset_id, "deleted": True})
         return {"deleted": [preset_id], "freed_bytes": 0}
 

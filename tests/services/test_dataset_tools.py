@@ -184,8 +184,9 @@ def test_presets(studio: Studio) -> None:
 
 
 def test_lists_and_deletion_with_a_look_before(
-    studio: Studio, dataset: Json, tokenization: Json
+    studio: Studio, dataset: Json, tokenization: Json, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "mistudio_ext.audit")
     assert studio.datasets.list(query="STORI", sort="name", order="asc")
     assert studio.datasets.list(state="failed") == []
     with pytest.raises(InvalidInputError):
@@ -197,6 +198,8 @@ def test_lists_and_deletion_with_a_look_before(
     gone = studio.datasets.delete_many([dataset["id"], "ds_unknown"])
     assert gone["freed_bytes"] == look["freed_bytes"] > 0
     assert set(gone["deleted"]) == {dataset["id"], tokenization["id"]}
+    for kind, row_id in (("dataset", dataset["id"]), ("tokenization", tokenization["id"])):
+        assert caplog.text.count(f"deleted {kind} {row_id}") == 1
 
 
 def test_what_the_system_does_not_let_go_is_left_to_be_cleaned(
