@@ -1,13 +1,15 @@
 """A server extension that watches the event loop of the server it runs in.
 
 Enabled by ``benchmarks/server.py`` only. A beat every 5 ms is late by as much as the loop was
-blocked. A thread looks at what the loop's thread does whenever a beat is overdue, so that each
-block has a place in the code. ``GET probe`` gives what was seen since the last ``GET probe``.
+blocked. The garbage collector, which stops all threads, is timed too. A thread looks at what the
+loop's thread does whenever a beat is overdue, so that each block has a place in the code.
+``GET probe`` gives what was seen since the last ``GET probe``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
@@ -38,12 +40,14 @@ class Probe:
         self._cpu = time.thread_time()
         self.reset()
         self._loop.call_later(BEAT_S, self._beat)
+        gc.callbacks.append(self._collect)
         threading.Thread(target=self._watch, name="loop-probe", daemon=True).start()
 
     def reset(self) -> None:
         """Begin anew."""
         self.lags: list[float] = []
         self.busy: list[float] = []
+        self.collections: list[float] = []
         self.blocks: Counter[str] = Counter()
 
     def _beat(self) -> None:
@@ -53,6 +57,13 @@ class Probe:
         self.busy.append(cpu - self._cpu)
         self._due, self._cpu = now + BEAT_S, cpu
         self._loop.call_later(BEAT_S, self._beat)
+
+    def _collect(self, phase: str, _info: dict[str, int]) -> None:
+        # In whatever thread it runs, it holds the interpreter's lock: the loop waits.
+        if phase == "start":
+            self._collecting_since = time.thread_time()
+        else:
+            self.collections.append(time.thread_time() - self._collecting_since)
 
     def _watch(self) -> None:
         seen = 0.0
@@ -81,7 +92,12 @@ class ProbeHandler(APIHandler):
     async def get(self) -> None:
         """Return what was seen, and begin anew."""
         probe: Probe = self.settings["loop_probe"]
-        answer = {"lags": probe.lags, "busy": probe.busy, "blocks": dict(probe.blocks)}
+        answer = {
+            "lags": probe.lags,
+            "busy": probe.busy,
+            "collections": probe.collections,
+            "blocks": dict(probe.blocks),
+        }
         probe.reset()
         await self.finish(json.dumps(answer))
 

@@ -7,6 +7,7 @@ step take longer, and none of them compute longer.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -106,3 +107,5 @@ async def test_fifty_clients_and_three_jobs(
     assert min(heard) > 0
     assert len(steps.seconds) > CLIENTS * 8
     assert steps.slow == []
+    # What lives as long as the server is not looked through again and again: that takes longer.
+    assert gc.get_freeze_count() > 50_000
