@@ -29,36 +29,49 @@ def until(server: JupyterProcess, job_id: str, ready: Any) -> dict[str, Any]:
     raise AssertionError(job)
 
 
+def until_ended(server: JupyterProcess, job_id: str) -> dict[str, Any]:
+    """Wait until a job has ended, however."""
+    for _ in range(1200):
+        job: dict[str, Any] = server.api(f"jobs/{job_id}")
+        if job["state"] in ENDED:
+            return job
+        time.sleep(0.05)
+    raise AssertionError(job)
+
+
 def test_a_killed_servers_job_goes_on(tmp_path: Path) -> None:
-    """The worker survives, the next server shows its progress, cancels, retries and finishes it."""
-    first = JupyterProcess(tmp_path)
+    """The worker survives, and runs once though two servers find it.
+
+    One server stands beside the killed one over the same data folder, another one is started
+    afterwards. Either shows the job's progress, and can cancel, retry and finish it.
+    """
+    first, beside = JupyterProcess(tmp_path), JupyterProcess(tmp_path)
     first.start()
+    beside.start()
+    second = JupyterProcess(tmp_path)
     assert first.process is not None
     try:
         started = first.api("extractions", BODY)
         job_id = started["job"]["id"]
-        until(first, job_id, lambda job: job["phase"] == "extracting" and job["done"] > 0)
-    finally:
+        until(beside, job_id, lambda job: job["phase"] == "extracting" and job["done"] > 0)
         first.process.kill()
         first.process.wait()
-    second = JupyterProcess(tmp_path)
-    second.start()
-    try:
+        second.start()
         seen = second.api(f"jobs/{job_id}")
         assert seen["state"] in ("running", "done")
         assert seen["attempt"] == 1
         if seen["state"] == "running":
             second.api(f"jobs/{job_id}/cancel", {})
-            for _ in range(600):
-                seen = second.api(f"jobs/{job_id}")
-                if seen["state"] in ENDED:
-                    break
-                time.sleep(0.05)
+            seen = until_ended(beside, job_id)
         if seen["state"] == "cancelled":
-            second.api(f"jobs/{job_id}/retry", {})
-        until(second, job_id, lambda job: job["state"] == "done")
+            beside.api(f"jobs/{job_id}/retry", {})
+        assert until_ended(second, job_id)["state"] == "done"
         extraction = second.api(f"extractions/{started['extraction']['id']}")
         assert extraction["state"] == "done"
         assert extraction["ready"] == extraction["total"]
+        views = [server.api(f"jobs/{job_id}") for server in (second, beside)]
+        assert {view["attempt"] for view in views} == {1 + (seen["state"] == "cancelled")}
     finally:
+        first.stop()
+        beside.stop()
         second.stop()
