@@ -89,10 +89,42 @@ def datasets(panels: Panels) -> None:
     expect(panels.row("sample-stories")).to_be_visible()
 
 
-def statistics(panels: Panels) -> None:
-    """Show the statistics of a dataset by tokens."""
+def open_stories(panels: Panels) -> None:
+    """Open the sample, from its list."""
     datasets(panels)
     panels.row("sample-stories").get_by_role("button", name="Open sample-stories").click()
+
+
+def samples(panels: Panels) -> None:
+    """Show what a search finds, somewhere in the middle."""
+    open_stories(panels)
+    panels.root.get_by_label("Search the texts").fill("lantern AND NOT fox")
+    field = panels.root.get_by_label("Go to result")
+    expect(panels.root.locator("mark").first).to_be_visible(timeout=SLOW)
+    field.fill("20")
+    field.press("Enter")
+    expect(panels.root.get_by_text("20–")).to_be_visible()
+
+
+def tokenise(panels: Panels) -> None:
+    """Show what settings make of a text."""
+    open_stories(panels)
+    panels.root.get_by_label("Search the texts").fill("")
+    panels.root.get_by_role("button", name="Tokenizations").click()
+    made = panels.root.get_by_test_id("mistudio-tokenizations")
+    made.get_by_role("button", name="Tokenise", exact=True).click()
+    made.get_by_label("Context length").fill("24")
+    made.get_by_label("Longer texts").select_option("chunk")
+    made.get_by_label("Row").fill("3")
+    made.get_by_label("Show the ids").check()
+    preview = made.get_by_test_id("mistudio-tokenize-preview")
+    expect(preview.get_by_text("Context 2")).to_be_visible(timeout=SLOW)
+    preview.scroll_into_view_if_needed()
+
+
+def statistics(panels: Panels) -> None:
+    """Show the statistics of a dataset by tokens."""
+    open_stories(panels)
     panels.root.get_by_role("button", name="Statistics").click()
     panels.root.get_by_label("Count by").select_option(index=1, timeout=SLOW)
     found = panels.root.get_by_test_id("mistudio-statistics")
@@ -167,6 +199,8 @@ def top_and_projection(panels: Panels) -> None:
 PICTURES: dict[str, Callable[[Panels], None]] = {
     "welcome": welcome,
     "datasets": datasets,
+    "datasets-samples": samples,
+    "datasets-tokenise": tokenise,
     "datasets-statistics": statistics,
     "models": models,
     "extract": extract,

@@ -21,7 +21,13 @@ __all__ = ["hub_root"]
 
 FILE = 'text,label\n"a fox and a lantern",1\nthe moon,2\nbroken,3,4\n'
 CHATS = [
-    {"messages": [{"role": "user", "content": f"Who is {i}?"}, {"role": "bot", "content": "<b>"}]}
+    {
+        "messages": [
+            {"role": "user", "content": f"Who is {i}?"},
+            {"role": "bot", "content": "<b>"},
+        ],
+        "language": "en" if i else "fr",
+    }
     for i in range(3)
 ]
 
@@ -337,6 +343,10 @@ def read_a_conversation(panels: Panels) -> None:
     expect(first.get_by_role("listitem").last).to_contain_text("<b>")
     panels.root.get_by_label("Search the texts").fill("who")
     expect(panels.root.locator("mark").first).to_have_text("Who")
+    panels.root.get_by_role("button", name="Filters").click()
+    panels.root.get_by_label("Only rows with a value in").select_option("language")
+    panels.root.get_by_label("Value of language").fill("fr")
+    expect(panels.root.get_by_text("1–1 of 1 found")).to_be_visible(timeout=SLOW)
 
 
 def test_in_a_cell(page: Page, jupyter: JupyterProcess) -> None:

@@ -153,7 +153,7 @@ describe('list of datasets', () => {
 describe('filters of samples', () => {
   it('ask for tokens only with a tokenization', () => {
     const filters = { ...NO_FILTERS, min: 5, tokens: 'a fox', column: 'kind' };
-    expect(filterQuery(filters)).toEqual({ columns: 'kind' });
+    expect(filterQuery(filters)).toEqual({ columns: 'kind', where: null });
     expect(active(filters)).toBe(0);
     const counted = { ...filters, tokenization: 'tok_1' };
     expect(filterQuery(counted)).toMatchObject({
@@ -162,6 +162,9 @@ describe('filters of samples', () => {
       tokens: 'a fox'
     });
     expect(active(counted)).toBe(2);
+    const chosen = { ...NO_FILTERS, where: 'lang', value: 'en:us' };
+    expect(filterQuery(chosen)).toMatchObject({ where: 'lang:en:us' });
+    expect([active(chosen), active({ ...chosen, value: '' })]).toEqual([1, 0]);
   });
 });
 

@@ -15,6 +15,9 @@ export interface Filters {
   tokens: string;
   /** A further column that is shown with each text. */
   column: string;
+  /** Only rows whose cell of this column has this value. */
+  where: string;
+  value: string;
 }
 
 export const NO_FILTERS: Filters = {
@@ -22,14 +25,17 @@ export const NO_FILTERS: Filters = {
   min: null,
   max: null,
   tokens: '',
-  column: ''
+  column: '',
+  where: '',
+  value: ''
 };
 
 /** The part of a request for samples that the filters make. */
 export function filterQuery(filters: Filters): Record<string, string | number | null> {
-  const { tokenization, min, max, tokens, column } = filters;
+  const { tokenization, min, max, tokens, column, where, value } = filters;
   return {
     columns: column,
+    where: chooses(filters) ? `${where}:${value}` : null,
     ...(tokenization === ''
       ? {}
       : {
@@ -41,11 +47,13 @@ export function filterQuery(filters: Filters): Record<string, string | number | 
   };
 }
 
+const chooses = ({ where, value }: Filters): boolean => where !== '' && value !== '';
+
+/** How many filters leave rows out. */
 export function active(filters: Filters): number {
   const { tokenization, min, max, tokens } = filters;
-  return tokenization === ''
-    ? 0
-    : [min !== null, max !== null, tokens.trim() !== ''].filter(Boolean).length;
+  const byTokens = [min !== null, max !== null, tokens.trim() !== ''];
+  return [chooses(filters), ...(tokenization === '' ? [] : byTokens)].filter(Boolean).length;
 }
 
 interface Props {
@@ -108,6 +116,26 @@ export function SampleFilters({ dataset, tokenizations, filters, onChange, error
               error={errorAt('tokens', 'token_ids')}
             />
           </>
+        )}
+        {others.length > 0 && (
+          <SelectField
+            label={t('filters.where')}
+            value={filters.where}
+            options={[
+              { value: '', label: t('filters.any') },
+              ...others.map(column => ({ value: column.name, label: column.name }))
+            ]}
+            onChange={where => set({ where, value: '' })}
+          />
+        )}
+        {filters.where !== '' && (
+          <TextField
+            label={t('filters.value', { column: filters.where })}
+            type="search"
+            value={filters.value}
+            onChange={value => set({ value })}
+            error={errorAt('where')}
+          />
         )}
         {others.length > 0 && (
           <SelectField

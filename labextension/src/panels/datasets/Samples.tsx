@@ -78,7 +78,7 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
   const total = found.pages?.total ?? 0;
   const errorAt = (...fields: string[]): string | null =>
     found.error?.field && fields.includes(found.error.field) ? found.error.message : null;
-  const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids') !== null;
+  const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids', 'where') !== null;
   return (
     <div class="jp-mistudio-samples" data-testid="mistudio-texts">
       <div class="jp-mistudio-samples-head">

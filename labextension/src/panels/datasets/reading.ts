@@ -40,7 +40,9 @@ export function readingOf(selection: Selection, splits: readonly string[]): Read
       min: number(filters.min),
       max: number(filters.max),
       tokens: text(filters.tokens),
-      column: text(filters.column)
+      column: text(filters.column),
+      where: text(filters.where),
+      value: text(filters.value)
     },
     at: number(selection['at']) ?? 0,
     row

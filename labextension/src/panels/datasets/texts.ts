@@ -68,6 +68,8 @@ export const datasetTexts = {
   'filters.tokens': 'Sequence of tokens',
   'filters.tokens.hint':
     'A text; its tokens are looked for one after the other. A word inside a text begins with a space.',
+  'filters.where': 'Only rows with a value in',
+  'filters.value': 'Value of {column}',
   'filters.column': 'Show with each text',
   'filters.column.none': 'nothing else',
 
