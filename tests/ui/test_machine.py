@@ -23,7 +23,7 @@ def test_from_the_status_bar_to_what_takes_the_disk(
         page.wait_for_timeout(200)
     while any(j["state"] in ("queued", "running") for j in jupyter.api("jobs")["jobs"]):
         page.wait_for_timeout(200)
-    expect(status).not_to_contain_text(re.compile("job|waiting"))
+    expect(status).not_to_contain_text(re.compile("job|waiting"), timeout=SLOW)
     status.click()
     panel = page.get_by_test_id("mistudio-monitor")
     expect(panel.get_by_role("img", name=re.compile("^Memory: .* of .* GB$")).first).to_be_visible()
