@@ -11,6 +11,9 @@ from mistudio_ext.jobs.folder import EventTail, JobFolder
 from mistudio_ext.jobs.pool import WarmWorker
 from mistudio_ext.jobs.process import WorkerProcess
 
+#: Seconds between two looks at a worker's events: at most ten messages a second per job.
+LOOK_S = 0.1
+
 _PROGRESS = ("done", "total", "unit", "message", "rate", "eta_s")
 
 
@@ -52,6 +55,7 @@ class RunningJob:
         self.process = process
         self.worker = worker
         self.tail = EventTail(folder)
+        self._looked_at = float("-inf")
         self._asked_to_stop: float | None = None
 
     def look(self) -> bool:
@@ -59,6 +63,13 @@ class RunningJob:
         events = self.tail.read()
         self.job = absorb(self.job, events)
         return bool(events)
+
+    def look_if_due(self) -> bool:
+        """Look, unless it was looked this moment, however often one is asked."""
+        if time.monotonic() - self._looked_at < LOOK_S:
+            return False
+        self._looked_at = time.monotonic()
+        return self.look()
 
     def stayed(self) -> dict[str, Any] | None:
         """Return the result if the worker has ended this job and stays for another one."""

@@ -18,12 +18,10 @@ from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.dispatch import Dispatcher
 from mistudio_ext.jobs.endings import Endings
 from mistudio_ext.jobs.pool import WarmPool
-from mistudio_ext.jobs.running import RunningJob
+from mistudio_ext.jobs.running import LOOK_S, RunningJob
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between looks at running workers' events: at most ten messages a second per job.
-TICK_S = 0.1
 #: Seconds between two rounds of housekeeping.
 CHORE_S = 3600.0
 
@@ -117,7 +115,7 @@ class Supervisor:
         watched = self._watch(selector)
         try:
             busy = self._board.running or self._dispatcher.waiting()
-            selector.select(TICK_S if busy else ADOPT_S)
+            selector.select(LOOK_S if busy else ADOPT_S)
         finally:
             for fd in watched:
                 selector.unregister(fd)
@@ -145,7 +143,7 @@ class Supervisor:
 
     def _look_at(self, running: RunningJob) -> None:
         dead = not running.process.alive()
-        if running.look() and not dead:
+        if not dead and running.look_if_due():
             self._board.publish(running.job)
         running.folder.trim_log()
         if dead:

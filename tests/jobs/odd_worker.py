@@ -51,6 +51,11 @@ def run(spec: dict[str, Any], report: Any) -> dict[str, Any]:
             report.progress(step, 20_000, "steps")
         report.warn("flooded", "That was a lot.")
         return {}
+    if act == "phases":
+        for step in range(3000):
+            report.phase(f"phase {step}")
+            time.sleep(0.001)
+        return {}
     if act == "input_error":
         raise InvalidInputError("There is no such thing.", code="no_thing", field="thing")
     if act == "bug":

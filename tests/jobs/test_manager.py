@@ -76,6 +76,18 @@ def test_flood_is_held_to_ten_messages_a_second(desk: Desk) -> None:
     assert ended.warnings == [{"code": "flooded", "message": "That was a lot."}]
 
 
+def test_a_flood_is_held_however_busy_the_manager_is(desk: Desk) -> None:
+    """Phases are never left out by the worker, and every new job wakes the manager."""
+    started = time.monotonic()
+    job = desk.submit("phases")
+    while desk.manager.get(job.id).state != "done":
+        desk.manager._supervisor.wake()
+        time.sleep(0.002)
+    elapsed = time.monotonic() - started
+    count = sum(m["topic"] == f"jobs/{job.id}" for m in desk.messages)
+    assert count <= elapsed / 0.1 + 4
+
+
 @pytest.mark.parametrize(
     ("act", "code"),
     [("input_error", "no_thing"), ("bug", "internal_error"), ("memory", "out_of_memory")],
