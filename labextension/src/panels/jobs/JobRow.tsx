@@ -6,6 +6,7 @@ import type { Job } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { useAction, useUid } from '../ui/hooks';
+import { Name } from '../ui/Name';
 import { Pill } from '../ui/Pill';
 import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
@@ -32,7 +33,7 @@ export function JobRow({ job }: { job: Job }) {
     >
       <div class="jp-mistudio-row-head">
         <span class="jp-mistudio-row-name">
-          <span class="jp-mistudio-kind">{kind}</span> {name}
+          <span class="jp-mistudio-kind">{kind}</span> <Name text={name} />
         </span>
         <Pill state={job.state} />
       </div>

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../messages';
 import { Button } from './Button';
+import { Name } from './Name';
 import { Pill } from './Pill';
 
 interface Props {
@@ -10,11 +11,6 @@ interface Props {
   onBack?: () => void;
   takesFocus?: boolean;
   children?: ComponentChildren;
-}
-
-/** A name that a narrow panel may break after its signs, before it breaks within a word. */
-function breakable(name: string): ComponentChildren[] {
-  return name.split(/(?<=[-_/.,])/).flatMap(part => [part, <wbr />]);
 }
 
 /** Head of an open record: the way back, its name, its state. Opened by hand it takes the focus. */
@@ -41,7 +37,9 @@ export function DetailHead({ name, state, onBack, takesFocus, children }: Props)
           onClick={onBack}
         />
       )}
-      <h2>{breakable(name)}</h2>
+      <h2>
+        <Name text={name} />
+      </h2>
       <Pill state={state} />
       {children}
     </div>

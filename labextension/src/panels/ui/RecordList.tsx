@@ -11,6 +11,7 @@ import { Button } from './Button';
 import { Confirm } from './Confirm';
 import { ErrorNote } from './ErrorNote';
 import { useAction } from './hooks';
+import { Name } from './Name';
 import { NameForm } from './NameForm';
 import { Pill } from './Pill';
 
@@ -99,10 +100,12 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
             aria-label={t('action.openNamed', { name: record.name })}
             onClick={() => props.onOpen(record)}
           >
-            {record.name}
+            <Name text={record.name} />
           </button>
         ) : (
-          <span class="jp-mistudio-row-name">{record.name}</span>
+          <span class="jp-mistudio-row-name">
+            <Name text={record.name} />
+          </span>
         )}
         <Pill state={stateOf(record, job)} />
         {props.actions?.(record)}
