@@ -1,10 +1,10 @@
 """What a person feels in the browser: frames while scrolling, the answer to a key press.
 
-``python benchmarks/browser.py [scrolling] [preview] [--rows N]`` starts a real JupyterLab and
-Chromium. ``scrolling``: a dataset of a million synthetic documents (those of ``search.py``) is
-scrolled as one reads, as fast as a wheel turns, from end to end with the scroll bar, and to random
-places.
-``preview``: single keys are pressed in the text whose tokens are shown.
+``python benchmarks/browser.py [scrolling] [preview] [architecture] [--rows N]`` starts a real
+JupyterLab and Chromium. ``scrolling``: a dataset of a million synthetic documents (those of
+``search.py``) is scrolled as one reads, as fast as a wheel turns, from end to end with the
+scroll bar, and to random places. ``preview``: single keys are pressed in the text whose tokens are
+shown. ``architecture``: a model is opened over and over.
 
 Intervals between animation frames say whether the page's thread kept up; long tasks (over 50 ms)
 say what stopped it. The same page at rest is the baseline. Load of the machine is printed, since
@@ -120,6 +120,31 @@ KEYS = """async keys => {
   return taken;
 }"""
 
+#: Milliseconds from a click on a model until the picture of its block is painted; the first time
+#: the panel asks the server, later it has the answer.
+OPEN = """async times => {
+  const root = document.querySelector('#mistudio-sidebar');
+  const until = async find => {
+    for (let found; ; await new Promise(requestAnimationFrame)) if ((found = find())) return found;
+  };
+  const button = label => until(() => root.querySelector(`button[aria-label="${label}"]`));
+  const taken = [];
+  for (let time = 0; time < times; time++) {
+    const open = await button('Open sample-model');
+    const begin = performance.now();
+    open.click();
+    await until(() => root.querySelector('.jp-mistudio-diagram'));
+    await new Promise(requestAnimationFrame);
+    taken.push(performance.now() - begin);
+    (await button('Back')).click();
+    await new Promise(done => setTimeout(done, 100));
+  }
+  return taken;
+}"""
+
+#: How often a model is opened.
+OPENINGS = 40
+
 #: Characters of the text that keys are added to.
 TEXTS = (100, 2_000, 20_000)
 
@@ -171,9 +196,31 @@ def preview(page: Page, server: JupyterProcess, rows: int) -> None:
         print(f"| {length:,} | {p50:.0f} | {p95:.0f} | {taken.max():.0f} |", flush=True)
 
 
+def architecture(page: Page, server: JupyterProcess, rows: int) -> None:
+    """Open a model's architecture over and over, over REST and in the panel, and print a table."""
+    model = server.api("models", {"source": "sample"})["model"]["id"]
+    wait_for_jobs(server)
+    asked = []
+    for _ in range(OPENINGS):
+        begin = time.perf_counter()
+        server.api(f"models/{model}/architecture")
+        asked.append(1000 * (time.perf_counter() - begin))
+    open_lab(page, server)
+    panels = sidebar(page)
+    panels.tab("Models")
+    expect(panels.root.get_by_role("button", name="Open sample-model")).to_be_visible(timeout=SLOW)
+    drawn = page.evaluate(OPEN, OPENINGS)
+    print(f"\nA model's architecture from the cache, {load()}\n")
+    print("| | first, ms | p50 ms | p95 ms | max ms |\n|---|---:|---:|---:|---:|")
+    for name, taken in (("REST", asked), ("from the click until it is drawn", drawn)):
+        p50, p95 = np.percentile(taken, (50, 95))
+        print(f"| {name} | {taken[0]:.0f} | {p50:.0f} | {p95:.0f} | {max(taken):.0f} |", flush=True)
+
+
 MEASURES: dict[str, Callable[[Page, JupyterProcess, int], None]] = {
     "scrolling": scrolling,
     "preview": preview,
+    "architecture": architecture,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,21 +24,27 @@ __all__ = ["hub_root"]
 
 
 @pytest.fixture(scope="module")
-def jupyter(hub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
+def hub(hub_root: Path) -> Iterator[HubSim]:
+    """Return the loopback Hub of all stories."""
+    with HubSim(hub_root) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def jupyter(hub: HubSim, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
     """Return a server whose Hub is the loopback one, with a shared folder and a filled cache."""
     root = tmp_path_factory.mktemp("jupyter")
     shutil.copytree(SAMPLE_MODEL, root / "shared/acme/tales")
-    with HubSim(hub_root) as hub:
-        config = {
-            "hub_endpoint": hub.url,
-            "shared_model_dirs": [str(root / "shared")],
-            "allow_remote_code": True,
-        }
-        snapshot_download("demo/pickled", endpoint=hub.url, cache_dir=root / "hf-home/hub")
-        server = JupyterProcess(root, {"MiStudioApp": config})
-        server.start()
-        yield server
-        server.stop()
+    config = {
+        "hub_endpoint": hub.url,
+        "shared_model_dirs": [str(root / "shared")],
+        "allow_remote_code": True,
+    }
+    snapshot_download("demo/pickled", endpoint=hub.url, cache_dir=root / "hf-home/hub")
+    server = JupyterProcess(root, {"MiStudioApp": config})
+    server.start()
+    yield server
+    server.stop()
 
 
 def find_on_hub(page: Page, panels: Panels, words: str, name: str) -> Locator:
@@ -52,7 +59,7 @@ def find_on_hub(page: Page, panels: Panels, words: str, name: str) -> Locator:
 
 
 def test_from_the_hub_to_formats_and_back(
-    jupyter: JupyterProcess, page: Page, shots: Shots, tmp_path: Path
+    jupyter: JupyterProcess, hub: HubSim, page: Page, shots: Shots
 ) -> None:
     open_lab(page, jupyter)
     page.locator(".jp-Launcher").wait_for()  # It takes the focus when it comes.
@@ -68,8 +75,15 @@ def test_from_the_hub_to_formats_and_back(
     expect(formats.get_by_role("row").filter(has_text="recommended")).to_contain_text("fits")
     shots("models-card")
     assert serious_findings(page, "#mistudio-sidebar") == []
+    hub.fail("throttle", match=r"^GET .*_cdn/", rate=300_000)
     card.get_by_role("button", name="Download and add").click()
     row = panels.root.get_by_role("listitem").filter(has_text="stories").first
+    expect(row).to_contain_text(re.compile(r"[1-9][\d.]* [kM]B"), timeout=SLOW)
+    row.get_by_role("button", name=re.compile("^Cancel")).click()
+    expect(row).to_contain_text("Cancelled", timeout=SLOW)
+    shots("models-cancelled")
+    hub.heal()
+    row.get_by_role("button", name=re.compile("^Retry")).click()
     expect(row).to_contain_text("Ready", timeout=SLOW)
 
     row.get_by_role("button", name="Rename demo/stories").click()
@@ -131,6 +145,13 @@ def test_what_is_here_already_and_what_brings_code(
     card.get_by_role("button", name="Download and add").click()
     expect(panels.row("demo/own-code")).to_contain_text("Ready", timeout=SLOW)
 
+    panels.button("Add model").click()
+    card = find_on_hub(page, panels, "demo/gated", "demo/gated-stories")
+    expect(card).to_contain_text("asks for an agreement first", timeout=SLOW)
+    shots("models-gated")
+    assert serious_findings(page, "#mistudio-sidebar") == []
+    panels.button("Close").click()
+
     panels.row("tales").get_by_role("button", name="Open tales").click()
     panels.root.get_by_role("button", name="Configuration").click()
     panels.root.get_by_label("Search the configuration").fill("rope")
@@ -139,7 +160,7 @@ def test_what_is_here_already_and_what_brings_code(
 
 
 def test_templates_are_kept_and_exchanged(
-    jupyter: JupyterProcess, page: Page, tmp_path: Path
+    jupyter: JupyterProcess, page: Page, shots: Shots, tmp_path: Path
 ) -> None:
     jupyter.api("models", {"source": "sample"})
     open_lab(page, jupyter)
@@ -157,6 +178,22 @@ def test_templates_are_kept_and_exchanged(
     name.fill("ends")
     name.press("Enter")
     expect(templates).to_contain_text("Saved as “ends”.")
+    name.fill("ends")
+    name.press("Enter")
+    expect(templates).to_contain_text("ends-2")  # Taken: the error suggests another.
+    shots("templates-taken")
+    name.fill("ends-2")
+    name.press("Enter")
+    templates.get_by_role("button", name="Rename ends-2").click()
+    templates.get_by_label("New name").fill("kept")
+    templates.get_by_label("New name").press("Enter")
+    favourite = templates.get_by_role("button", name="Favourite kept")
+    favourite.click()
+    expect(favourite).to_have_attribute("aria-pressed", "true")
+    expect(templates.get_by_role("listitem").first).to_contain_text("kept")
+    templates.get_by_role("button", name="Delete kept").click()
+    templates.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(favourite).to_have_count(0)
 
     with page.expect_download() as download:
         templates.get_by_role("button", name="Export ends").click()
