@@ -300,7 +300,57 @@ describe('a panel', () => {
   });
 });
 
+const sampleValues = {
+  hook: 'blocks.1.hook_resid_post',
+  dimension: null,
+  width: 8,
+  positions: 'all',
+  sample: 0,
+  n_samples: 1,
+  row: 0,
+  start: 0,
+  ids: [1, 2],
+  texts: ['a', 'b'],
+  values: [2.5, null],
+  stands_out: null
+};
+
 describe('activations', () => {
+  it('show the first top samples while the array is read, and stop reading', async () => {
+    server = lists({
+      'GET extractions': () => [200, { extractions: [{ ...extraction, state: 'done' }] }],
+      'GET extractions/ext_1/manifest': () => [200, { files: {} }],
+      'GET extractions/ext_1/tokens': () => [200, sampleValues]
+    });
+    const others = fetch;
+    let asked: AbortSignal | null = null;
+    vi.stubGlobal('fetch', (address: string, init: RequestInit) => {
+      if (!new URL(address).pathname.endsWith('/top')) {
+        return others(address, init);
+      }
+      asked = init.signal ?? null;
+      const found = { sample: 4, position: 1, value: 7.5, first: 0, texts: ['a', 'b'] };
+      const first = JSON.stringify({ read: 10, total: 90, top: [found] }) + '\n';
+      // The first line has come; the server goes on reading until nobody listens.
+      const body = new ReadableStream({
+        start: controller => {
+          controller.enqueue(new TextEncoder().encode(first));
+          init.signal?.addEventListener('abort', () => controller.error(init.signal?.reason));
+        }
+      });
+      return Promise.resolve(new Response(body));
+    });
+    const { el, button } = mount('activations', { extraction_id: 'ext_1' });
+    (await wait(() => button('Top samples'))).click();
+    await wait(() => expect(el.textContent).toContain('7.5'));
+    expect(asked!.aborted).toBe(false);
+    button('Stop').click();
+    await wait(() => expect(button('Search again')).not.toBeNull());
+    expect(asked!.aborted).toBe(true);
+    expect(el.textContent).toContain('7.5');
+    expect(el.querySelector('[role=alert]')).toBeNull();
+  });
+
   it('mark what is not finite, not by colour alone', async () => {
     const numbers = { mean: 0, std: 1, mean_norm: 4, max_abs: 9, sparsity: 0, non_finite: 0 };
     const names = [0, 1].map(layer => `blocks.${layer}.hook_resid_post`);
@@ -316,27 +366,13 @@ describe('activations', () => {
         }
       ])
     );
-    const sample = {
-      hook: names[1],
-      dimension: null,
-      width: 8,
-      positions: 'all',
-      sample: 0,
-      n_samples: 1,
-      row: 0,
-      start: 0,
-      ids: [1, 2],
-      texts: ['a', 'b'],
-      values: [2.5, null],
-      stands_out: null
-    };
     server = lists({
       'GET extractions': () => [
         200,
         { extractions: [{ ...extraction, state: 'done', spec: { hooks: names } }] }
       ],
       'GET extractions/ext_1/manifest': () => [200, { files }],
-      'GET extractions/ext_1/tokens': () => [200, sample]
+      'GET extractions/ext_1/tokens': () => [200, { ...sampleValues, hook: names[1] }]
     });
     const { el, find } = mount('activations', { extraction_id: 'ext_1' });
     const [cell] = await wait(() => {
