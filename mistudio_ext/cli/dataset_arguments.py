@@ -20,7 +20,12 @@ def add_dataset_commands(commands: Any, common: argparse.ArgumentParser) -> None
     new.add_argument("--columns", metavar="C,C", help="only these columns")
     new.add_argument("--text-column", help="column with the text; default: found by its name")
     new.add_argument("--max-rows", type=int, metavar="N", help="only the first N rows")
-    new.add_argument("--skip-bad-rows", action="store_true", help="leave out and count them")
+    new.add_argument(
+        "--bad-rows",
+        choices=("stop", "skip", "keep"),
+        default="stop",
+        help="rows that cannot be read: stop, leave them out, or keep them mended",
+    )
 
     search = commands.add_parser("search", parents=[as_json], help="find rows of a dataset")
     search.add_argument("dataset", help="id or name")

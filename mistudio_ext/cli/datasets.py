@@ -45,8 +45,7 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
     for name in ("splits", "columns"):
         if value := getattr(arguments, name):
             body[name] = value.split(",")
-    if arguments.skip_bad_rows:
-        body["options"] = {"bad_rows": "skip"}
+    body["options"] = {"bad_rows": arguments.bad_rows}
     record, job = opened.datasets.create(body)
     if job is not None:
         follow(opened, job["id"])

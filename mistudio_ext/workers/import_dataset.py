@@ -17,7 +17,7 @@ from mistudio_ext.store.leftovers import claimed
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
 from mistudio_ext.workers.disk import DiskGuard, human, making
-from mistudio_ext.workers.mend import mend
+from mistudio_ext.workers.mend import Mended, mend
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,17 +48,17 @@ class Request:
     options: dict[str, Any]
 
     @property
-    def skip_bad(self) -> bool:
-        """Whether rows that cannot be read are left out."""
-        choice = self.options.get("bad_rows", "stop")
-        if choice not in ("stop", "skip"):
+    def bad_rows(self) -> str:
+        """What becomes of rows that cannot be read: ``stop``, ``skip`` or ``keep``."""
+        choice = str(self.options.get("bad_rows", "stop"))
+        if choice not in ("stop", "skip", "keep"):
             raise InvalidInputError(
                 f"bad_rows cannot be {choice!r}.",
                 code="bad_option",
                 field="bad_rows",
-                hint="Choose stop or skip.",
+                hint="Choose stop, skip or keep.",
             )
-        return bool(choice == "skip")
+        return choice
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Request:
@@ -94,7 +94,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         ``options``, all of them optional: ``format`` (``json``, ``csv``,
         ``text``, ``parquet``, ``arrow``), ``encoding``, ``delimiter`` and
         ``header`` of a file, as ``store.detect`` finds them, and ``bad_rows``:
-        ``stop`` at the first row that is broken, or ``skip`` them.
+        ``stop`` at the first row that is broken, ``skip`` them, or ``keep`` them mended;
+        see :func:`mistudio_ext.workers.mend.mend`.
     report
         Told about phases, rows and bytes.
 
@@ -103,7 +104,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     dict
         ``{"splits", "columns", "text_column", "n_rows", "n_bytes",
         "fingerprint", "config", "revision", "bad_rows": [{"file", "count",
-        "lines"}]}``. ``text_column`` is None for a dataset of token ids
+        "kept", "lines"}]}``. ``text_column`` is None for a dataset of token ids
         (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
@@ -116,7 +117,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, limits, report)
-        bad_rows = _leave_out_bad_rows(source, scratch, guard, report) if request.skip_bad else []
+        bad_rows = []
+        if request.bad_rows != "stop":
+            bad_rows = _mend(source, request, scratch, guard, report)
         splits = _write(source, request, folder, guard, report)
         return {**_finish(folder, splits, request, source), "bad_rows": bad_rows}
 
@@ -145,29 +148,42 @@ def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter)
     )
 
 
-def _leave_out_bad_rows(
-    source: Source, scratch: Path, guard: DiskGuard, report: Reporter
+def _mend(
+    source: Source, request: Request, scratch: Path, guard: DiskGuard, report: Reporter
 ) -> list[dict[str, Any]]:
-    """Put a copy without its bad rows in the place of each file that has some."""
-    left_out: list[dict[str, Any]] = []
+    """Put a copy that can be read in the place of each file that has bad rows."""
+    found: list[dict[str, Any]] = []
     for split in source.splits:
         for number, file in enumerate(split.files):
-            guard.require(file.estimated_bytes(), "Copying the good rows")
+            guard.require(file.estimated_bytes(), "Copying the rows")
             room = scratch / f"{split.name}-{number}"
             room.mkdir()
             if file.fetch is not None:
                 file.fetch()
-            mended = mend(file.path, file.reader, file.options, room, report)
+            mended = mend(
+                file.path,
+                file.reader,
+                file.options,
+                room,
+                report,
+                keep=request.bad_rows == "keep",
+                column=request.text_column,
+            )
             if mended is None or not mended.n_bad:
                 continue
-            left_out.append({"file": file.path.name, "count": mended.n_bad, "lines": mended.lines})
-            lines = ", ".join(map(str, mended.lines[:10]))
-            more = ", …" if mended.n_bad > 10 else ""
-            report.warn(
-                "bad_rows", f"{mended.n_bad} rows of {file.path.name} left out: {lines}{more}."
-            )
+            name, n_bad, n_kept = file.path.name, mended.n_bad, mended.n_kept
+            found.append({"file": name, "count": n_bad, "kept": n_kept, "lines": mended.lines})
+            report.warn("bad_rows", _said(mended, name))
             file.replace_by(mended.path)
-    return left_out
+    return found
+
+
+def _said(mended: Mended, name: str) -> str:
+    """Return in words what became of a file's bad rows."""
+    lines = ", ".join(map(str, mended.lines[:10])) + (", …" if mended.n_bad > 10 else "")
+    left_out = mended.n_bad - mended.n_kept
+    parts = [f"{n} {what}" for n, what in ((mended.n_kept, "kept"), (left_out, "left out")) if n]
+    return f"Rows of {name} that could not be read: {' and '.join(parts)}; lines {lines}."
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Find the rows of a file that cannot be read, and copy it without them."""
+"""Find the rows of a file that cannot be read, and copy it without them, or with them mended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,36 +22,64 @@ LISTED = 1000
 
 @dataclass
 class Mended:
-    """A copy without bad rows.
+    """A copy that can be read.
 
     Attributes
     ----------
     path
         The copy, in UTF-8.
-    n_bad
-        Rows that were left out.
+    keep
+        Whether broken rows are kept, as far as they can be.
+    n_bad, n_kept
+        Rows that are broken, and how many of them were kept.
     lines
         The first of their line numbers, counted from 1.
     """
 
     path: Path
+    keep: bool = False
     n_bad: int = 0
+    n_kept: int = 0
     lines: list[int] = field(default_factory=list)
 
-    def leave_out(self, line: int) -> None:
-        """Count a row that is not copied."""
+    def found(self, line: int, *, whole: bool) -> bool:
+        """Count a broken row; tell whether it is kept, which one cut off in the middle is not."""
         self.n_bad += 1
         if len(self.lines) < LISTED:
             self.lines.append(line)
+        self.n_kept += self.keep and whole
+        return self.keep and whole
 
 
 def mend(
-    path: Path, reader: str, options: dict[str, Any], scratch: Path, report: Reporter
+    path: Path,
+    reader: str,
+    options: dict[str, Any],
+    scratch: Path,
+    report: Reporter,
+    *,
+    keep: bool = False,
+    column: str | None = None,
 ) -> Mended | None:
-    """Copy a file of lines or of delimited values without the rows that are broken.
+    """Copy a file of lines or of delimited values so that all rows can be read.
 
     Broken is a line that is not in the file's encoding, that is no JSON
-    object, or that has more or fewer values than the first.
+    object, or that has more or fewer values than the first. Such rows are left out, or
+    kept: what is not in the encoding becomes U+FFFD, a line that is no JSON becomes the text
+    of ``column``, values that are missing are empty, and those too many go into the last one.
+
+    Parameters
+    ----------
+    path, reader, options
+        The file, and how it is read.
+    scratch
+        Folder of the copy.
+    report
+        Told about rows.
+    keep
+        Whether to keep broken rows.
+    column
+        Where the text of a broken JSON line goes; None for the first column of texts.
 
     Returns
     -------
@@ -62,12 +91,15 @@ def mend(
         return None
     if reader == "json" and not _has_lines(path):
         return None
-    mended = Mended(scratch / f"mended-{path.name.split('.')[0]}")
+    mended = Mended(scratch / f"mended-{path.name.split('.')[0]}", keep)
     encoding = options.get("encoding") or "utf-8-sig"
     report.phase("mending", f"Looking for broken rows in {path.name}")
-    copy = _copy_csv if reader == "csv" else _copy_lines
     with open_bytes(path) as source, mended.path.open("w", encoding="utf-8", newline="") as target:
-        copy(source, target, encoding, options if reader == "csv" else reader, mended, report)
+        if reader == "csv":
+            _copy_csv(source, target, encoding, options.get("sep") or ",", mended, report)
+        else:
+            texts = (column or _text_column(path, encoding)) if reader == "json" else None
+            _copy_lines(source, target, encoding, texts, mended, report)
     return mended
 
 
@@ -76,37 +108,50 @@ def _has_lines(path: Path) -> bool:
         return not file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
+def _text_column(path: Path, encoding: str) -> str:
+    """Return the first column of texts in the first line that is a JSON object."""
+    with open_bytes(path) as source:
+        for line, _ in _lines(source, encoding):
+            if _is_object(line):
+                row = json.loads(line)
+                return next((key for key, cell in row.items() if isinstance(cell, str)), "text")
+    return "text"
+
+
 def _copy_lines(
     source: IO[bytes],
     target: IO[str],
     encoding: str,
-    reader: Any,
+    column: str | None,
     mended: Mended,
     report: Reporter,
 ) -> None:
-    for number, line in enumerate(_lines(source, encoding), 1):
+    """Copy lines: of JSON if there is a ``column`` for those that are none, else of text."""
+    for number, (line, decoded) in enumerate(_lines(source, encoding), 1):
         if number % 10_000 == 0:
             report.progress(number, None, "rows", f"{mended.n_bad} broken")
-        if line is None or (reader == "json" and line.strip() and not _is_object(line)):
-            mended.leave_out(number)
-        else:
-            target.write(line if line.endswith("\n") else line + "\n")
+        text = line.rstrip("\r\n")
+        if decoded and (column is None or not text.strip() or _is_object(text)):
+            target.write(text + "\n")
+        elif mended.found(number, whole=bool(text)):
+            target.write((text if column is None else json.dumps({column: text})) + "\n")
 
 
-def _lines(source: IO[bytes], encoding: str) -> Any:
-    """Yield each line as text, None where it is not in the encoding."""
+def _lines(source: IO[bytes], encoding: str) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it is in the encoding; a file that breaks off ends with ''."""
     if encoding.replace("-", "_").lower().startswith(("utf_16", "utf_32")):
         with io.TextIOWrapper(source, encoding, errors="replace", newline="\n") as text:
-            yield from text
+            for line in text:
+                yield line, True
         return
     try:
-        for line in source:
+        for data in source:
             try:
-                yield line.decode(encoding)
+                yield data.decode(encoding), True
             except ValueError:
-                yield None
+                yield data.decode(encoding, "replace"), False
     except (EOFError, OSError):
-        yield None
+        yield "", False
 
 
 def _is_object(line: str) -> bool:
@@ -120,11 +165,10 @@ def _copy_csv(
     source: IO[bytes],
     target: IO[str],
     encoding: str,
-    options: Any,
+    delimiter: str,
     mended: Mended,
     report: Reporter,
 ) -> None:
-    delimiter = options.get("sep") or ","
     with io.TextIOWrapper(source, encoding=encoding, errors="surrogateescape", newline="") as text:
         rows = csv.reader(text, delimiter=delimiter)
         writer = csv.writer(target, delimiter=delimiter, lineterminator="\n")
@@ -133,17 +177,25 @@ def _copy_csv(
             width = len(row) if width is None else width
             if len(row) == width and not _has_stray_bytes(row):
                 writer.writerow(row)
-            elif row:
-                mended.leave_out(rows.line_num)
+            elif row and mended.found(rows.line_num, whole=True):
+                writer.writerow(_fitted(row, width, delimiter))
             if rows.line_num % 10_000 == 0:
                 report.progress(rows.line_num, None, "rows", f"{mended.n_bad} broken")
+
+
+def _fitted(row: list[str], width: int, delimiter: str) -> list[str]:
+    """Return a row of so many values, all of them text."""
+    clean = [cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in row]
+    if len(clean) <= width:
+        return clean + [""] * (width - len(clean))
+    return [*clean[: width - 1], delimiter.join(clean[width - 1 :])]
 
 
 def _next_row(rows: Any, mended: Mended) -> list[str] | None:
     try:
         row: list[str] | None = next(rows, None)
     except (csv.Error, EOFError, OSError):
-        mended.leave_out(rows.line_num)
+        mended.found(rows.line_num, whole=False)
         return None
     return row
 

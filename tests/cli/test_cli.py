@@ -88,7 +88,7 @@ def test_datasets(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str]
         return capsys.readouterr().out
 
     rows.write_text(rows.read_text() + "{broken\n")
-    asked = ("import", str(rows), "--name", "rows", "--skip-bad-rows", "--json")
+    asked = ("import", str(rows), "--name", "rows", "--bad-rows", "skip", "--json")
     imported = json.loads(cli(*asked, data=data).stdout)
     assert (imported["name"], imported["n_rows"]) == ("rows", 60)
     found = cli("search", "rows", '"number 7" OR "number 9"', "--limit", "1", data=data)

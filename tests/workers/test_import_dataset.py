@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,20 +271,39 @@ def test_long_rows_do_not_make_huge_batches(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "lines", "rows"),
+    ("name", "content", "lines", "rows", "kept"),
     [
-        ("a.jsonl", b'{"text": "x"}\n{bad\n[1]\n\n{"text": "y"}', [2, 3], ["x", "y"]),
-        ("a.csv", b'text,n\nx,1\ntoo,many,here\n"y\nz",2\nw\n', [3, 6], ["x", "y\nz"]),
-        ("a.txt", b"x\nna\xefve\ny\n", [2], ["x", "y"]),
-        ("a.jsonl.gz", gzip.compress(b'{"text": "x"}\n{"text": \n'), [2], ["x"]),
+        (
+            "a.jsonl",
+            b'{"text": "x"}\n{bad\n[1]\n\n{"text": "y"}',
+            [2, 3],
+            ["x", "y"],
+            ["x", "{bad", "[1]", "y"],
+        ),
+        (
+            "a.csv",
+            b'n,text\n1,x\ntoo,many,here\n2,"y\nz"\n3\n4,v\xef\n',
+            [3, 6, 7],
+            ["x", "y\nz"],
+            ["x", "many,here", "y\nz", None, "v\ufffd"],
+        ),
+        ("a.txt", b"x\nna\xefve\ny\n", [2], ["x", "y"], ["x", "na\ufffdve", "y"]),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"text": "x"}\n{"text": \n'),
+            [2],
+            ["x"],
+            ["x", '{"text": '],
+        ),
     ],
     ids=["jsonl", "csv", "txt", "gzip"],  # Bytes of gzip hold the time; a name must not.
 )
-def test_bad_rows_are_left_out_and_counted(
+def test_bad_rows_are_left_out_or_kept_and_counted(
     name: str,
     content: bytes,
     lines: list[int],
     rows: list[str],
+    kept: list[str | None],
     tmp_path: Path,
     data_dir: Path,
     import_dataset: Import,
@@ -291,12 +311,15 @@ def test_bad_rows_are_left_out_and_counted(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(MiStudioError):
         import_dataset(tmp_path / name)
-    report = Recorder()
-    result = import_dataset(tmp_path / name, report, options={"bad_rows": "skip"})
-    assert result["bad_rows"] == [{"file": name, "count": len(lines), "lines": lines}]
-    assert report.warnings == ["bad_rows"]
-    split = open_split(data_dir / "datasets/ds_1", "train")
-    assert [row["text"] for row in split.rows()] == rows
+    counted = {"file": name, "count": len(lines), "lines": lines}
+    for choice, n_kept, wanted in (("skip", 0, rows), ("keep", len(lines), kept)):
+        shutil.rmtree(data_dir / "datasets/ds_1", ignore_errors=True)
+        report = Recorder()
+        result = import_dataset(tmp_path / name, report, options={"bad_rows": choice})
+        assert result["bad_rows"] == [{**counted, "kept": n_kept}]
+        assert report.warnings == ["bad_rows"]
+        split = open_split(data_dir / "datasets/ds_1", "train")
+        assert [row["text"] or None for row in split.rows()] == wanted
 
 
 def test_what_was_detected_can_be_imported(

@@ -84,9 +84,10 @@ export function FileForm({ detection, choice, onChange }: Props) {
             value={choice.options.bad_rows ?? 'stop'}
             options={[
               { value: 'stop', label: t('upload.badRows.stop') },
-              { value: 'skip', label: t('upload.badRows.skip') }
+              { value: 'skip', label: t('upload.badRows.skip') },
+              { value: 'keep', label: t('upload.badRows.keep') }
             ]}
-            onChange={value => set({ bad_rows: value as 'stop' | 'skip' })}
+            onChange={value => set({ bad_rows: value as 'stop' | 'skip' | 'keep' })}
           />
         </>
       )}

@@ -50,6 +50,7 @@ export const datasetTexts = {
   'upload.badRows': 'Rows that cannot be read',
   'upload.badRows.stop': 'Stop the import',
   'upload.badRows.skip': 'Leave them out',
+  'upload.badRows.keep': 'Keep them, mended',
   'upload.badLine': 'Line {line}: {message}.',
   'upload.preview': 'First rows of the file',
   'upload.isText': 'text',

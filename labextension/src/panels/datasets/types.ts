@@ -37,7 +37,7 @@ export interface FileOptions {
   encoding?: string;
   delimiter?: string;
   header?: boolean;
-  bad_rows?: 'stop' | 'skip';
+  bad_rows?: 'stop' | 'skip' | 'keep';
 }
 
 export interface Detection {
