@@ -12,8 +12,8 @@ from mistudio_ext.errors import MiStudioError
 if TYPE_CHECKING:
     from mistudio_ext.activations.handle import Activations
 
-#: Hooks that are shown before "and … more".
-_SHOWN_HOOKS = 8
+#: Hooks, and warnings, that are shown before "and … more".
+_SHOWN_HOOKS, _SHOWN_WARNINGS = 8, 3
 
 _DOTS = {
     "done": "--jp-success-color1, #388e3c",
@@ -51,6 +51,7 @@ def plain(acts: Activations) -> str:
         lines.append(f"  and {len(rows) - _SHOWN_HOOKS} more")
     if message := _failure(acts):
         lines.append(f"  {message}")
+    lines += [f"  Warning: {message}" for message in _warnings(acts)]
     return "\n".join(lines)
 
 
@@ -112,6 +113,8 @@ def _card(acts: Activations) -> str:
     if message := _failure(acts):
         colour = "color: var(--jp-error-color1, #d32f2f)"
         parts.append(f'<div style="{colour}">{_escape(message)}</div>')
+    colour = "color: var(--jp-warn-color1, #e65100)"
+    parts += [f'<div style="{colour}">{_escape(message)}</div>' for message in _warnings(acts)]
     parts.append(_hook_table(acts, first))
     if rest:
         parts.append(
@@ -188,6 +191,15 @@ def _failure(acts: Activations) -> str:
         return ""
     error = acts.manifest.get("error") or {}
     return " ".join(str(error[key]) for key in ("message", "hint") if error.get(key))
+
+
+def _warnings(acts: Activations) -> list[str]:
+    """Return what was said of the values and of the run: overflow, inf and nan, a fallback."""
+    found = [str(warning["message"]) for warning in acts.manifest.get("warnings") or ()]
+    if len(found) > _SHOWN_WARNINGS + 1:
+        more = f"and {len(found) - _SHOWN_WARNINGS} more warnings in acts.manifest['warnings']"
+        return [*found[:_SHOWN_WARNINGS], more]
+    return found
 
 
 def _escape(text: str) -> str:

@@ -290,6 +290,12 @@ def test_shows_itself(make):
     assert bundle["text/html"] == html
     writer.save(state="failed", error={"code": "x", "message": "No <room>.", "hint": "Make it."})
     assert "No &lt;room&gt;. Make it." in acts._repr_html_()
+    said = [{"code": "non_finite", "message": f"h{i}: 3 values are inf or nan."} for i in range(6)]
+    writer.save(state="done", warnings=said, error=None)
+    for shown in (acts._repr_html_(), acts._repr_mimebundle_()["text/plain"]):
+        assert "h2: 3 values are inf or nan." in shown
+        assert "h3:" not in shown
+        assert "3 more warnings" in shown
     for path in writer.folder.iterdir():
         path.unlink()
     assert "There is no extraction" in repr(acts)
