@@ -92,6 +92,7 @@ class Case:
     device: torch.device
     batch_tokens: int | None = None
     only_layers: tuple[int, ...] | None = None
+    peer_samples: int | None = None
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -114,12 +115,19 @@ class Case:
         )
 
     def in_order(self) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """Yield ids and lengths of batches in dataset order, padded to their longest."""
+        """Yield ids and lengths of batches in dataset order, padded to their longest.
+
+        They hold ``peer_samples`` samples, or as many as fit into miStudio's budget of tokens.
+        """
         budget, lengths = self.plan.batch_tokens, np.diff(self.offsets)
         first = 0
         while first < len(lengths):
             end, width = first, 0
-            while end < len(lengths) and max(width, lengths[end]) * (end - first + 1) <= budget:
+            while end < len(lengths) and (
+                end - first < self.peer_samples
+                if self.peer_samples
+                else max(width, lengths[end]) * (end - first + 1) <= budget
+            ):
                 width = max(width, int(lengths[end]))
                 end += 1
             ids = np.zeros((end - first, width), np.int64)
@@ -548,6 +556,13 @@ def main() -> int:
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch-tokens", type=int, default=None)
     parser.add_argument(
+        "--peer-samples",
+        type=int,
+        default=None,
+        help="samples in a batch of the other tools; by default as many as fit into miStudio's "
+        "budget of tokens, which is kinder to them than a fixed number",
+    )
+    parser.add_argument(
         "--growth", action="store_true", help="also peak memory at 10^5 and 10^6 tokens"
     )
     parser.add_argument("--json", action="store_true")
@@ -569,6 +584,7 @@ def main() -> int:
                 case = Case(
                     shape, kind, loaded, folder, tokens, offsets, device, options.batch_tokens
                 )
+                case.peer_samples = options.peer_samples
                 results = run_case(case, rounds, options.methods.split(","))
                 rows += table_rows(case, results)
             if options.growth and shape == "d256x6":

@@ -26,6 +26,8 @@ GPU_BATCH_TOKENS = 32768
 #: Bytes that one staging buffer may take; wide or many hooks make batches smaller.
 CPU_STAGING_BYTES = 48 << 20
 GPU_STAGING_BYTES = 1 << 30
+#: Share of a GPU's free memory that batches are sized for: what a pass takes is a guess.
+_ROOM_SHARE = 0.8
 #: Batches in a chunk: enough for length buckets to work, few enough that rows can be read soon.
 _MIN_BATCHES, _MAX_BATCHES = 16, 32
 #: Seconds of work that a chunk should hold, and a batch at most, at a cautious guess of a
@@ -69,6 +71,8 @@ def make_plan(
     row_bytes: int,
     flops_per_token: float,
     padding: str,
+    room: int | None = None,
+    pass_bytes: int = 0,
 ) -> Plan:
     """Choose batch and chunk size; the same arguments always give the same plan.
 
@@ -84,14 +88,21 @@ def make_plan(
         Bytes that one token takes in all arrays together.
     flops_per_token
         Floating-point operations of the forward pass for one token.
+    room
+        Bytes that the device has left for batches; None where that is not known.
+    pass_bytes
+        Bytes that one token of a batch takes there, staging included.
     """
     gpu = device_type == "cuda"
     tokens = batch_tokens
     per_second = _FLOPS["cuda" if gpu else "cpu"] / max(1.0, flops_per_token)
     if tokens is None:
         tokens = GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS
-        room = GPU_STAGING_BYTES if gpu else CPU_STAGING_BYTES
-        tokens = max(256, min(tokens, room // max(1, row_bytes), int(_BATCH_SECONDS * per_second)))
+        staging = GPU_STAGING_BYTES if gpu else CPU_STAGING_BYTES
+        tokens = min(tokens, staging // max(1, row_bytes), int(_BATCH_SECONDS * per_second))
+        if room is not None:
+            tokens = min(tokens, int(_ROOM_SHARE * room) // max(1, pass_bytes))
+        tokens = max(256, tokens)
     tokens = max(tokens, longest)
     wanted = int(_CHUNK_SECONDS * per_second)
     chunk = min(max(wanted, _MIN_BATCHES * tokens), _MAX_BATCHES * tokens)

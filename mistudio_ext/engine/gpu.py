@@ -39,6 +39,22 @@ def to_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
     return host.pin_memory().to(device, non_blocking=True)
 
 
+def room(device: torch.device, share: int | None) -> int | None:
+    """Return the bytes that this process may still take on a GPU; None for a CPU.
+
+    Parameters
+    ----------
+    share
+        Bytes that it may take in all; None for all that are free.
+    """
+    if not is_gpu(device):
+        return None
+    allocated = torch.cuda.memory_allocated(device)
+    # What was freed here is kept for what comes next.
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - allocated
+    return max(0, free if share is None else min(free, share - allocated))
+
+
 class SideStream:
     """A stream beside the one that computes."""
 

@@ -75,6 +75,12 @@ class Request:
         return str(self.raw["extraction"].get("fingerprint") or "")
 
     @property
+    def share(self) -> int | None:
+        """Bytes of the device's memory that are leased; None where nobody says."""
+        lease = self.raw.get("lease")
+        return int(lease["memory"]) if lease else None
+
+    @property
     def reuse(self) -> list[str]:
         """Folders of extractions that may hold some of the arrays already."""
         return list(self.raw["extraction"].get("reuse") or ())

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from mistudio_ext.engine import output, reuse, verify
+from mistudio_ext.engine import gpu, output, reuse, verify
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot, make_slots
@@ -35,6 +35,9 @@ from mistudio_ext.errors import (
     OutOfMemoryError,
 )
 
+#: Stream widths that one token takes in a forward pass: stream, norm, q k v, attention's output,
+#: and two of the MLP's, four times as wide.
+_PASS_WIDTHS = 14
 #: Staging buffers: one is filled, one is written, one absorbs the jitter between them.
 _SLOTS = 3
 
@@ -226,13 +229,17 @@ class _Extraction:
         # Of all blocks, whatever is hooked: so other hooks of the same data have the same plan,
         # and their arrays can be taken over.
         run = sum(parameter_count(block.module) for block in structure.blocks)
+        row_bytes = sum(point.d for point in chosen) * itemsize
+        width = structure.d_model or max(point.d for point in chosen)
         return make_plan(
             device_type=loaded.device.type,
             batch_tokens=self._request.spec.batch_tokens,
             longest=contexts.longest,
-            row_bytes=sum(point.d for point in chosen) * itemsize,
+            row_bytes=row_bytes,
             flops_per_token=2.0 * run,
             padding=rule,
+            room=gpu.room(loaded.device, self._request.share),
+            pass_bytes=_SLOTS * row_bytes + _PASS_WIDTHS * width * loaded.dtype.itemsize,
         )
 
     def _check_contexts(

@@ -29,6 +29,9 @@ ASSUMED_FLOPS = 4e10
 #: Tokens per forward pass assumed where the engine chooses.
 DEFAULT_BATCH_TOKENS = 4096
 
+#: Batches whose rows are in memory at the same time, on their way to the disk.
+STAGING_BUFFERS = 3
+
 
 @dataclass(frozen=True)
 class Size:
@@ -109,14 +112,15 @@ def tokens_per_second(context: Context, model: ModelRecord) -> tuple[float, bool
 
 
 def device_memory(model: ModelRecord, spec: ExtractionSpec, architecture: Json | None) -> int:
-    """Return the bytes for weights and one forward pass's activations."""
+    """Return the bytes for weights, one forward pass's activations, and staging buffers."""
     weights = (model.n_params or 0) * PARAMETER_BYTES.get(model.format, 4.0)
     batch = spec.batch_tokens or DEFAULT_BATCH_TOKENS
     d_model = model.d_model or 1
     widest = max(d_model * 4, int((architecture or {}).get("d_mlp") or 0))
     # Alive at once in a block: stream, norm, q k v, attention output, and two widths of the MLP.
     activations = batch * (6 * d_model + 2 * widest) * 4
-    return int(weights + activations)
+    row = sum(hook_widths(spec.hooks, architecture, d_model)) * ITEM_BYTES[spec.dtype]
+    return int(weights + activations + STAGING_BUFFERS * batch * row)
 
 
 def warnings_for(

@@ -70,6 +70,17 @@ def test_a_plan_depends_on_nothing_but_its_arguments() -> None:
     assert Plan.from_dict(wide.to_dict()) == wide
 
 
+def test_batches_fit_into_what_a_gpu_has_left() -> None:
+    facts = {"device_type": "cuda", "longest": 128, "row_bytes": 13_824, "flops_per_token": 1.7e8}
+    facts |= {"padding": "plain", "pass_bytes": 100_000}
+    most = make_plan(**facts, batch_tokens=None, room=80 << 30)
+    assert most == make_plan(**facts, batch_tokens=None)
+    small = make_plan(**facts, batch_tokens=None, room=1 << 30)
+    assert 256 < small.batch_tokens < most.batch_tokens
+    assert small.batch_tokens * 100_000 <= 1 << 30
+    assert make_plan(**facts, batch_tokens=9999, room=1 << 30).batch_tokens == 9999  # As asked.
+
+
 def test_padding_repeats_the_samples_own_last_token() -> None:
     tokens, offsets = np.array([5, 6, 7, 8, 9], np.uint16), np.array([0, 2, 5])
     plan = Plan(64, 64)

@@ -49,6 +49,7 @@ def late_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "is_gpu", lambda _: True)
     monkeypatch.setattr(gpu, "pinned", lambda shape, dtype: torch.empty(shape, dtype=dtype))
     monkeypatch.setattr(gpu, "to_device", lambda array, _: torch.from_numpy(array))
+    monkeypatch.setattr(gpu, "room", lambda *_: 1 << 30)
     monkeypatch.setattr(gpu, "SideStream", LateStream)
 
 
