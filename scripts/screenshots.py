@@ -138,6 +138,22 @@ def models(panels: Panels) -> None:
     expect(panels.row("sample-model")).to_be_visible()
 
 
+def model(panels: Panels) -> None:
+    """Show one model from top to bottom, with two formats made and measured."""
+    panels.tab("Models")
+    back_to_list(panels)
+    panels.root.get_by_role("button", name="Open sample-model", exact=True).click()
+    panels.point("resid_post")
+    panels.root.get_by_role("button", name="Formats", exact=True).click()
+    for name in ("q8", "q2"):
+        made = panels.root.get_by_role("button", name=f"Open sample-model ({name})")
+        expect(made.or_(panels.button(f"Make the {name} variant"))).to_be_visible(timeout=SLOW)
+        if not made.count():
+            panels.button(f"Make the {name} variant").click()
+        expect(made).to_be_visible(timeout=SLOW)
+    panels.root.get_by_role("heading", name="sample-model").scroll_into_view_if_needed()
+
+
 def extract(panels: Panels) -> None:
     """Show the form with two hook points in every second layer."""
     panels.tab("Extract")
@@ -203,6 +219,7 @@ PICTURES: dict[str, Callable[[Panels], None]] = {
     "datasets-tokenise": tokenise,
     "datasets-statistics": statistics,
     "models": models,
+    "model": model,
     "extract": extract,
     "jobs": jobs,
     "machine": machine,
@@ -211,6 +228,9 @@ PICTURES: dict[str, Callable[[Panels], None]] = {
     "activations-look": top_and_projection,
 }
 
+
+#: Pixels of the page for pictures that need other ones than the usual.
+SIZES = {"model": (760, 1780)}
 
 #: The picture of the whole of JupyterLab.
 LAB = "jupyterlab"
@@ -242,7 +262,8 @@ def take(
     browser: Browser, server: JupyterProcess, names: list[str], out: Path, width: int | None
 ) -> None:
     """Take pictures in both themes."""
-    size = {"width": 1180 if width is None else 900, "height": 860}
+    usual = (1180 if width is None else 900, 860)
+    size = {"width": usual[0], "height": usual[1]}
     context = browser.new_context(viewport=size, device_scale_factor=1.5)
     context.set_default_timeout(30_000)
     page = context.new_page()
@@ -250,6 +271,8 @@ def take(
     for theme, label in THEMES.items():
         choose_theme(page, label)
         for name in names:
+            wide, high = SIZES.get(name, usual) if width is None else usual
+            page.set_viewport_size({"width": wide, "height": high})
             PICTURES[name](panels)
             page.wait_for_timeout(400)
             page.mouse.move(0, 0) if name != "activations-look" else None

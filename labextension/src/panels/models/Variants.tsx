@@ -24,7 +24,15 @@ export function Variants({ model }: { model: Model }) {
   if (found.error) {
     return <ErrorNote error={found.error} onRetry={found.reload} />;
   }
-  const family = (found.value ?? [model]).map(each => store.models.get(each.id) ?? each);
+  if (!found.value) {
+    // Without the answer every format would look as if it were not made.
+    return (
+      <div class="jp-mistudio-loading" role="status">
+        {t('variants.loading')}
+      </div>
+    );
+  }
+  const family = found.value.map(each => store.models.get(each.id) ?? each);
   const notes = family.map(fallbackNote).filter(note => note !== null);
   return (
     <>

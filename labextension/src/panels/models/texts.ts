@@ -107,6 +107,7 @@ export const modelTexts = {
   'variants.title': 'Formats',
   'variants.make': 'Make',
   'variants.makeNamed': 'Make the {format} variant',
+  'variants.loading': 'Reading the formats…',
   'variants.fallback': 'If it does not fit in memory, try each smaller format in turn',
   'variants.disk': 'Disk',
   'variants.memory': 'Memory',
