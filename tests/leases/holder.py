@@ -20,8 +20,8 @@ def main() -> None:
     folder, log, seed, uid, *names = sys.argv[1:]
     dice = random.Random(seed)
     devices = tuple(Device(name, "cpu", index) for index, name in enumerate(names))
-    # A second opinion on who holds a device. Opened before any ticket: at death the kernel
-    # closes descriptors in their order, so that these locks are free when the lease is.
+    # A second opinion on who holds a device. Not by flock: at death the kernel takes record
+    # locks away first, so that these are free when the lease is, even if it pauses in between.
     probes = {name: os.open(f"{log}.{name}", os.O_RDWR | os.O_CREAT) for name in names}
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     # By its short name, for the test's folders above it are nobody else's.
@@ -35,7 +35,7 @@ def main() -> None:
             leases.advance(ticket)
         device = ticket.entry.device
         try:
-            fcntl.flock(probes[device], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(probes[device], fcntl.LOCK_EX | fcntl.LOCK_NB)
             word = "grant"
         except BlockingIOError:
             word = "double"
@@ -43,7 +43,7 @@ def main() -> None:
         time.sleep(dice.uniform(0, 0.01))
         if dice.random() < 0.05:
             os.abort()
-        fcntl.flock(probes[device], fcntl.LOCK_UN)
+        fcntl.lockf(probes[device], fcntl.LOCK_UN)
         ticket.give_up()
 
 
