@@ -21,9 +21,11 @@ async def studio_of(app: Any) -> Studio:
 
 
 async def read(socket: Any) -> Json:
-    """Return the next message."""
-    message: Json = json.loads(await socket.read_message())
-    return message
+    """Return the next message that is not of the monitor, which speaks up when it likes."""
+    while True:
+        message: Json = json.loads(await socket.read_message())
+        if message["type"] != "system":
+            return message
 
 
 async def close(socket: Any) -> None:

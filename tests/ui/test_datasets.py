@@ -140,7 +140,7 @@ def interrupt_and_go_on(panels: Panels, hub: HubSim) -> None:
     panels.root.get_by_label("Select slow/lengthy").check()
     panels.root.get_by_role("button", name="Delete selected").click()
     panels.root.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
-    expect(panels.root.get_by_text("slow/lengthy:")).to_be_visible()
+    expect(panels.root.get_by_text("slow/lengthy: 'slow/lengthy' is in use")).to_be_visible()
     panels.button("Done").click()
 
     row.get_by_role("button", name="Cancel").click()
