@@ -6,10 +6,6 @@ import { adjusted } from '../lib/estimate';
 import type { Widths } from '../lib/estimate';
 import type { Estimate, ExtractionRequest } from '../types';
 
-/** A change that follows another within BURST_MS waits DELAY_MS for the next one: somebody types. */
-const BURST_MS = 150;
-const DELAY_MS = 25;
-
 /** What was estimated last; the store keeps it for when the form is shown again. */
 export interface Estimated {
   key: string | null;
@@ -31,7 +27,6 @@ export function useEstimate(
 ): Pick<Estimated, 'value' | 'error'> & { stale: boolean } {
   const { store } = usePanel();
   const [state, setState] = useState<Estimated>(store.estimated ?? NOTHING);
-  const changed = useRef(-BURST_MS);
   // A name changes nothing that is estimated.
   const key = request ? JSON.stringify({ ...request, name: undefined }) : null;
   const body = useRef(request);
@@ -42,30 +37,20 @@ export function useEstimate(
       return;
     }
     const controller = new AbortController();
-    const typing = performance.now() - changed.current < BURST_MS;
-    changed.current = performance.now();
     const keep = (next: Estimated): void => {
       store.estimated = next;
       setState(next);
     };
-    const timer = setTimeout(
-      () => {
-        const { name: _, ...rest } = body.current as ExtractionRequest;
-        store.api.estimate(rest, controller.signal).then(
-          value => keep({ key, value, error: null, request: rest }),
-          (error: unknown) => {
-            if (!isAbort(error) && !controller.signal.aborted) {
-              keep({ ...NOTHING, key, error: toApiError(error) });
-            }
-          }
-        );
-      },
-      typing ? DELAY_MS : 0
+    const { name: _, ...rest } = body.current as ExtractionRequest;
+    store.api.estimate(rest, controller.signal).then(
+      value => keep({ key, value, error: null, request: rest }),
+      (error: unknown) => {
+        if (!isAbort(error) && !controller.signal.aborted) {
+          keep({ ...NOTHING, key, error: toApiError(error) });
+        }
+      }
     );
-    return () => {
-      clearTimeout(timer);
-      controller.abort();
-    };
+    return () => controller.abort();
   }, [key, store]);
   const stale = key !== null && state.key !== key;
   const guess =
