@@ -146,17 +146,34 @@ def _activations(name: str, kind: str, config: Json, sizes: Json | None, batch: 
     """Return the bytes of a forward pass and of the buffers for what is stored."""
     width = _number(config, "hidden_size", "n_embd", "d_model")
     stored = _SLOTS * batch.tokens * batch.n_hooks * width * 2
-    half = name in ("bf16", "fp16") or kind == "gpu"
-    if name == "fp32" or (name == "fp16" and kind == "cpu"):
-        half = False
-    live = (sizes or {}).get("activations")
-    if live:
-        samples = math.ceil(batch.tokens / live["length"])
-        passing = live["base"] + samples * live["per_sample"]
-    else:
+    passing = pass_bytes(name, kind, sizes, batch.tokens)
+    if passing is None:
         # Alive at once in a block: stream, norm, q k v, attention output, and the MLP twice.
-        passing = batch.tokens * 14 * width * 4
-    return int(stored + (passing // 2 if half else passing))
+        passing = batch.tokens * 14 * width * (2 if _computes_in_half(name, kind) else 4)
+    return stored + passing
+
+
+def pass_bytes(name: str, kind: str, sizes: Json | None, tokens: int) -> int | None:
+    """Return the bytes of a forward pass over so many tokens; None if they cannot be told.
+
+    Parameters
+    ----------
+    name, kind
+        Format of the model, and ``cpu`` or ``gpu``.
+    sizes
+        What :func:`mistudio_ext.engine.sizes.sizes` found, if it could.
+    """
+    live = (sizes or {}).get("activations")
+    if not live:
+        return None
+    samples = math.ceil(tokens / live["length"])
+    whole = int(live["base"] + samples * live["per_sample"])
+    return whole // 2 if _computes_in_half(name, kind) else whole
+
+
+def _computes_in_half(name: str, kind: str) -> bool:
+    """Tell whether a format computes in 16 bits; a CPU does so in bfloat16 alone."""
+    return name == "bf16" or (kind == "gpu" and name != "fp32")
 
 
 def _memory(name: str, n_params: int, whole: int, kind: str) -> int:

@@ -12,6 +12,8 @@ from mistudio_ext.engine import sizes
 from mistudio_ext.engine.inspect import memory_of
 from mistudio_ext.engine.load import load_model
 from mistudio_ext.engine.structure import text_model
+from mistudio_ext.services import hub_formats
+from mistudio_ext.spec import MODEL_FORMATS
 from tests.engine.tiny import tiny_model
 
 #: Wide enough that what is quantised outweighs what is not.
@@ -31,6 +33,24 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     model = tiny_model(request.param, **WIDE[request.param])
     model.save_pretrained(folder)
     return model, model.config, folder
+
+
+@pytest.mark.parametrize("name", MODEL_FORMATS)
+def test_memory_of_an_extraction(family: Any, name: str) -> None:
+    """Weights and a forward pass over the chosen batch, in every format, within a tenth."""
+    _, config, folder = family
+    told = sizes.sizes(config)
+    if told["activations"] is None:
+        assert config.model_type == "qwen3_moe", "only routing may be beyond fake tensors"
+        return
+    samples, length = 4, told["activations"]["length"]
+    passing = hub_formats.pass_bytes(name, "cpu", told, samples * length)
+    model = load_model(folder, name).model
+    ids = torch.zeros(samples, length, dtype=torch.long)
+    with torch.no_grad(), sizes.LiveBytes() as live:
+        text_model(model)(input_ids=ids, use_cache=False)
+    measured = memory_of(model) + live.peak
+    assert told["memory"][name]["cpu"] + passing == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "q8", "q4", "q2"])
