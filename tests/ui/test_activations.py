@@ -76,6 +76,8 @@ def test_look_inside(
     # The keyboard moves in the tokens; the value is the array's.
     tokens = panels.root.get_by_role("listbox")
     expect(tokens.get_by_role("option")).to_have_count(int(offsets[1]))
+    # Values below zero: these are the dimension's, no longer norms.
+    expect(tokens.locator(".jp-mistudio-mod-below").first).to_be_visible()
     tokens.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
