@@ -26,6 +26,7 @@ from mistudio_ext.services.models import ModelService
 from mistudio_ext.services.monitor import MonitorService
 from mistudio_ext.services.near_duplicates import NearDuplicateService
 from mistudio_ext.services.replies import ReplyService
+from mistudio_ext.services.sample_place import follow_sample
 from mistudio_ext.services.storage import StorageService
 from mistudio_ext.services.system import SystemService
 from mistudio_ext.services.templates import TemplateService
@@ -62,6 +63,7 @@ class Studio:
         self.settings = settings
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.catalog = Catalog(settings.db_url)
+        follow_sample(self.catalog)
         self.bus = EventBus()
         self.jobs = JobManager(
             self.catalog,

@@ -8,6 +8,8 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,14 @@ def signature(path: Path) -> str:
         if (s := file.stat())
     ]
     return fingerprint({"path": str(path), "files": facts})
+
+
+@lru_cache(maxsize=8)
+def content(folder: Path) -> str:
+    """Return what the files of a folder have in common with the same files elsewhere."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    facts = [[str(f.relative_to(folder)), sha256(f.read_bytes()).hexdigest()] for f in files]
+    return fingerprint({"files": facts})
 
 
 def text_of(body: Json, name: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mistudio_ext import sample
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Context, Json, only_known, signature, text_of
+from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.services.uploads import UploadService
 from mistudio_ext.spec import fingerprint
@@ -87,7 +87,9 @@ def identity(request: Json) -> str:
     choices = {name: request.get(name) for name in _CHOICES}
     where = request.get("repo_id")
     if request["source"] != "hub":
-        where = signature(Path(request["path"]))
+        # The sample is the same in every installation.
+        known_by = content if request["source"] == "sample" else signature
+        where = known_by(Path(request["path"]))
     return fingerprint({"source": request["source"], "where": where, **choices})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mistudio_ext import sample
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError
-from mistudio_ext.services.context import Context, Json, only_known, signature, text_of
+from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.spec import MODEL_FORMATS, fingerprint
 
@@ -142,7 +142,9 @@ def identity(request: Json) -> str:
     """Return what two requests for the same weights in the same format have in common."""
     where: Any = request.get("repo_id")
     if request["source"] != "hub":
-        where = signature(Path(request["path"]))
+        # The sample is the same in every installation.
+        known_by = content if request["source"] == "sample" else signature
+        where = known_by(Path(request["path"]))
     facts = {name: request.get(name) for name in ("source", "revision", "format")}
     if request.get("trust_remote_code"):
         facts["trust_remote_code"] = True

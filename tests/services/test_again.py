@@ -5,6 +5,7 @@ One studio for all: its workers stay warm, and imports and tokens are made once.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mistudio_ext import sample
 from mistudio_ext.activations import manifest
 from mistudio_ext.services import tokenization_settings
 from mistudio_ext.services.context import folder_bytes
@@ -142,3 +144,30 @@ def test_a_row_whose_server_died_before_the_job(studio: Studio) -> None:
     assert job is not None
     assert wait(studio, job)["state"] == "done"
     assert studio.datasets.get(dataset["id"])["state"] == "ready"
+
+
+def test_another_installation_knows_the_sample(
+    studio: Studio, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade, or a second clone, has it elsewhere: it is the same, and read from there."""
+    variant, job = studio.variants.create(studio.models.list()[0]["id"], {"format": "bf16"})
+    assert wait(studio, job)["state"] == "done"
+    known = {record["id"] for record in (*studio.models.list(), *studio.datasets.list())}
+    for name in ("MODEL_DIR", "DATASET_DIR"):
+        place = tmp_path / name
+        shutil.copytree(getattr(sample, name), place, copy_function=shutil.copyfile)
+        monkeypatch.setattr(sample, name, place)
+    moved = Studio.open(from_config_files(data_dir=data_dir))
+    try:
+        model, nothing = moved.models.create({"source": "sample"})
+        assert nothing is None
+        assert model["path"] == str(tmp_path / "MODEL_DIR")
+        assert moved.models.get(variant["id"])["path"] == str(tmp_path / "MODEL_DIR")
+        _, nothing = moved.datasets.create({"source": "sample"})
+        assert nothing is None
+        assert {m["id"] for m in (*moved.models.list(), *moved.datasets.list())} == known
+        asked = {**BODY, "name": "elsewhere", "max_samples": 5}
+        _, job, _ = moved.extractions.create(asked)
+        assert wait(moved, job)["state"] == "done"
+    finally:
+        moved.close()
