@@ -21,5 +21,6 @@ Only worker processes import this package: it imports torch and transformers.
 ``writer``     staging buffers → array files, in background threads
 ``statistics`` per hook, in one pass with the writing
 ``journal``    what is safely on disk
+``passes``     the loop over all batches, from the model to the writer
 ``run``        the conductor
 """

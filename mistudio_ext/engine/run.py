@@ -9,14 +9,14 @@ from typing import Any, Protocol
 
 import torch
 
-from mistudio_ext.engine import gpu, output, reuse, verify
+from mistudio_ext.engine import gpu, output, passes, reuse, verify
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
-from mistudio_ext.engine.batches import Batch, Plan, batches, chunks, make_plan, padded_ids
-from mistudio_ext.engine.capture import Capture, Slot, make_slots
+from mistudio_ext.engine.batches import Plan, make_plan
 from mistudio_ext.engine.choose import choose_points
 from mistudio_ext.engine.fallback import first_that_fits
 from mistudio_ext.engine.load import LoadedModel, choose_device, load_model
-from mistudio_ext.engine.memory import Budget, is_out_of_memory, keep_heap
+from mistudio_ext.engine.memory import is_out_of_memory, keep_heap
+from mistudio_ext.engine.passes import Passed
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.structure import (
@@ -27,7 +27,6 @@ from mistudio_ext.engine.structure import (
     text_model,
 )
 from mistudio_ext.engine.threads import use_threads
-from mistudio_ext.engine.writer import Writer
 from mistudio_ext.errors import (
     CancelledError,
     ExtractionError,
@@ -38,8 +37,6 @@ from mistudio_ext.errors import (
 #: Stream widths that one token takes in a forward pass: stream, norm, q k v, attention's output,
 #: and two of the MLP's, four times as wide.
 _PASS_WIDTHS = 14
-#: Staging buffers: one is filled, one is written, one absorbs the jitter between them.
-_SLOTS = 3
 
 
 class Report(Protocol):
@@ -170,15 +167,15 @@ class _Extraction:
             self._manifest.running(contexts, started)
             missing = [p for p in chosen if file_name(p.name) not in started.taken]
             report.phase("extracting", _what(len(missing), len(started.taken)))
-            extract_s, tokens = 0.0, 0
+            passed = Passed()
             if missing:
-                extract_s, tokens = self._all_chunks(loaded, contexts, missing, started)
+                passed = self._all_passes(loaded, contexts, missing, started)
             self._note_values(started)
             timings = {
                 "load_s": round(load_s, 3),
-                "extract_s": round(extract_s, 3),
+                "extract_s": round(passed.seconds, 3),
                 "total_s": round(time.monotonic() - self._began, 3),
-                "tokens_per_s": round(tokens / extract_s, 1) if extract_s > 0 else 0.0,
+                "tokens_per_s": round(passed.tokens_per_s, 1),
             }
             return _result(self._manifest.done(started, timings, self._warnings))
         finally:
@@ -239,7 +236,7 @@ class _Extraction:
             flops_per_token=2.0 * run,
             padding=rule,
             room=gpu.room(loaded.device, self._request.share),
-            pass_bytes=_SLOTS * row_bytes + _PASS_WIDTHS * width * loaded.dtype.itemsize,
+            pass_bytes=passes.SLOTS * row_bytes + _PASS_WIDTHS * width * loaded.dtype.itemsize,
         )
 
     def _check_contexts(
@@ -257,87 +254,23 @@ class _Extraction:
                 "model was made for.",
             )
 
-    def _all_chunks(
+    def _all_passes(
         self,
         loaded: LoadedModel,
         contexts: Contexts,
         chosen: Sequence[Point],
         started: output.Started,
-    ) -> tuple[float, int]:
-        """Run what is left; return seconds and tokens of this run."""
-        spec, plan = self._request.spec, started.plan
-        slots = make_slots(
-            _SLOTS,
-            plan.batch_tokens,
-            [point.d for point in chosen],
-            DTYPES[spec.dtype][0],
-            loaded.device,
+    ) -> Passed:
+        passed = passes.run(
+            loaded, self._request.spec, contexts, chosen, started, self._report.progress
         )
-        capture = Capture(
-            loaded.model,
-            text_model(loaded.model),
-            chosen,
-            spec.positions,
-            loaded.device,
-            plan.padding == "mask",
-        )
-        budget = Budget(plan.batch_tokens)
-        kept = started.kept
-        writer = Writer(
-            started.files,
-            started.layout,
-            started.journal,
-            kept.hashes,
-            kept.totals,
-            slots,
-            kept.samples,
-            kept.begun,
-        )
-        began = time.monotonic()
-        done = _Done(kept.samples, int(contexts.offsets[kept.samples]))
-        before, skipped = done.tokens, kept.begun.batches
-        try:
-            for chunk in chunks(contexts.offsets, plan, kept.samples):
-                planned = batches(contexts.offsets, chunk, plan)
-                for batch in planned[:skipped]:
-                    done.add(batch)
-                    before += batch.tokens
-                self._progress(done, contexts)
-                for batch in planned[skipped:]:
-                    slot = writer.acquire()
-                    self._one_batch(capture, budget, contexts, batch, slot)
-                    writer.submit(slot)
-                    done.add(batch)
-                    self._progress(done, contexts)
-                skipped = 0
-                writer.end_chunk(chunk)
-                done.samples = chunk.end
-        finally:
-            capture.close()
-            writer.close()
-        writer.check()
-        if budget.halvings:
+        if passed.halvings:
             self._warn(
                 "batch_reduced",
-                f"Memory ran out {budget.halvings} times; batches were reduced to "
-                f"{budget.tokens} of {plan.batch_tokens} tokens.",
+                f"Memory ran out {passed.halvings} times; batches were reduced to "
+                f"{passed.batch_tokens} of {started.plan.batch_tokens} tokens.",
             )
-        return time.monotonic() - began, done.tokens - before
-
-    def _one_batch(
-        self, capture: Capture, budget: Budget, contexts: Contexts, batch: Batch, slot: Slot
-    ) -> None:
-        def forward(part: Batch) -> None:
-            capture.forward(part, padded_ids(contexts.tokens, contexts.offsets, part), slot)
-
-        budget.run(batch, forward)
-        capture.finish(slot)
-
-    def _progress(self, done: _Done, contexts: Contexts) -> None:
-        if self._request.spec.positions == "all":
-            self._report.progress(done.tokens, contexts.n_tokens, "tokens")
-        else:
-            self._report.progress(done.samples, contexts.n_samples, "samples")
+        return passed
 
     def _note_values(self, started: output.Started) -> None:
         for file, total in zip(started.files, started.kept.totals, strict=True):
@@ -361,18 +294,6 @@ class _Extraction:
 def _what(computed: int, taken: int) -> str:
     text = f"Extracting {computed} hook points"
     return f"{text}; {taken} are there already" if taken else text
-
-
-class _Done:
-    """Samples and tokens that went through the model."""
-
-    def __init__(self, samples: int, tokens: int) -> None:
-        self.samples, self.tokens = samples, tokens
-
-    def add(self, batch: Batch) -> None:
-        """Count one batch."""
-        self.samples += len(batch.samples)
-        self.tokens += batch.tokens
 
 
 def _has_position_table(structure: Structure) -> bool:
