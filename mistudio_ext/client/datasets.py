@@ -63,7 +63,7 @@ def add_dataset(
         For a gated repository; kept in memory only. None takes that of the standard place.
     **options
         How a file is read: ``format``, ``encoding``, ``delimiter``, ``header``, and
-        ``bad_rows="skip"``.
+        ``bad_rows``: ``"stop"``, ``"skip"`` or ``"keep"``.
 
     Raises
     ------
