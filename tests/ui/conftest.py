@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.servers import JupyterProcess
 
@@ -41,6 +42,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.ui)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say beside a failure what the page showed: where it happened nobody may be looking."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.when == "call" and report.failed and page is not None:
+        report.sections.append(("What the page showed", _shown(page)))
+    return report
+
+
+def _shown(page: Page) -> str:
+    """Return what a screen reader finds in the panels, or in the page, and where the focus is."""
+    try:
+        focus = page.evaluate("document.activeElement?.outerHTML?.slice(0, 200)")
+        panels = page.locator("#mistudio-sidebar")
+        shown = panels if panels.count() else page.locator("body")
+        return f"focus: {focus}\n{shown.aria_snapshot()}"
+    except PlaywrightError as error:
+        return f"Nothing: {error}"
 
 
 @pytest.fixture

@@ -20,9 +20,11 @@ print(hook, acts[hook].shape, float(acts[hook][:100].astype("float64").std()))""
 
 
 def open_lab(page: Page, server: JupyterProcess) -> None:
-    """Open JupyterLab and wait until it can be used."""
+    """Open JupyterLab and wait until it can be used, and will not take the focus any more."""
     page.goto(server.page("lab?reset"))
     wait_for_app(page)
+    # The launcher comes after the application, and takes the focus from what is being typed in.
+    page.wait_for_function("() => document.activeElement?.closest('.jp-Launcher')", timeout=SLOW)
 
 
 def open_notebook7(page: Page, server: JupyterProcess, name: str) -> None:

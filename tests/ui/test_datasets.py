@@ -191,7 +191,6 @@ def test_from_reading_to_tokens(page: Page, jupyter: JupyterProcess) -> None:
     jupyter.api("datasets", {"source": "path", "path": str(chats)})
     jupyter.api("models", {"source": "sample"})
     open_lab(page, jupyter)
-    page.locator(".jp-Launcher").wait_for()  # It takes the focus when it comes.
     panels = sidebar(page)
     panels.tab("Datasets")
     panels.root.get_by_role("button", name="Open demo/multi:fr").click(timeout=SLOW)

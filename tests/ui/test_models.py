@@ -62,7 +62,6 @@ def test_from_the_hub_to_formats_and_back(
     jupyter: JupyterProcess, hub: HubSim, page: Page, shots: Shots
 ) -> None:
     open_lab(page, jupyter)
-    page.locator(".jp-Launcher").wait_for()  # It takes the focus when it comes.
     panels = sidebar(page)
     panels.tab("Models")
 
@@ -136,6 +135,7 @@ def test_what_is_here_already_and_what_brings_code(
     expect(here.get_by_role("listitem").filter(has_text="acme/tales")).to_contain_text("shared")
     shots("models-here")
     here.get_by_role("button", name="Add acme/tales").click()
+    expect(panels.row("tales")).to_contain_text("Ready", timeout=SLOW)
 
     panels.button("Add model").click()
     card = find_on_hub(page, panels, "demo/own", "demo/own-code")
