@@ -77,7 +77,7 @@ class Statistics:
 class Meter:
     """Measures rows in CPU memory, block by block, in buffers that it keeps.
 
-    Sums are taken in float32 over a row and in float64 over the rows.
+    Sums are taken in float32 over a row, or over the rows of a block, and in float64 over these.
 
     Parameters
     ----------
@@ -89,11 +89,12 @@ class Meter:
     Notes
     -----
     This runs beside the forward pass and takes cores from it. So a block is read as float32
-    once, while it is in the cache; sums of squares and sums are dot products of BLAS, one a row,
-    too short for its threads; and magnitudes are compared as integers: without its sign bit,
-    the bits of a finite number order as its magnitude does. The thread that calls must be one
-    for which torch starts no others (:func:`mistudio_ext.engine.threads.start`), or they would
-    get into the way of those that compute.
+    once, while it is in the cache; sums of squares are dot products of BLAS, one a row, and sums
+    are its product with a vector of ones, both too short for its threads; and magnitudes are
+    compared as integers: without its sign bit, the bits of a finite number order as its
+    magnitude does. The thread that calls must be one for which torch starts no others
+    (:func:`mistudio_ext.engine.threads.start`), or they would get into the way of those that
+    compute.
     """
 
     def __init__(self, widest: int, dtype: torch.dtype) -> None:
@@ -102,13 +103,13 @@ class Meter:
         self._wide = torch.empty(size, dtype=torch.float32)
         self._magnitude = np.empty(size, self._bits.numpy)
         self._below = np.empty(size, np.bool_)
-        self._ones = np.ones((widest, 1), np.float32)
+        self._ones = np.ones(size, np.float32)
 
     def measure(self, values: Tensor) -> Statistics:
         """Return the statistics of ``values``, ``[n, d]`` in the storage dtype, contiguous."""
         total = Statistics()
         n, d = values.shape
-        words = values.view(self._bits.words).numpy()
+        words = values.view(self._bits.words).numpy().reshape(-1)
         step = max(1, _BLOCK // max(1, d))
         largest = 0
         for start in range(0, n, step):
@@ -116,17 +117,17 @@ class Meter:
             wide = self._wide[: rows * d].view(rows, d)
             wide.copy_(values[start : start + rows])
             x = wide.numpy()
-            squares = _dots(x, x[:, :, None])
-            energy = float(squares.sum(dtype=np.float64))
+            squares = _squares(x)
+            energy = float(squares.sum())
             if not math.isfinite(energy):
                 total.add(_careful(x))
                 continue
             total.n += rows * d
             total.rows += rows
-            total.sum += float(_dots(x, self._ones[:d]).sum(dtype=np.float64))
+            total.sum += float((self._ones[:rows] @ x).sum(dtype=np.float64))
             total.sumsq += energy
-            total.sum_norm += float(np.sqrt(squares).sum(dtype=np.float64))
-            below, top = self._magnitudes(words[start : start + rows])
+            total.sum_norm += float(np.sqrt(squares, out=squares).sum())
+            below, top = self._magnitudes(words[start * d : (start + rows) * d])
             total.n_below += below
             largest = max(largest, top)
         total.max_abs = max(total.max_abs, self._bits.number(largest))
@@ -134,17 +135,16 @@ class Meter:
 
     def _magnitudes(self, words: npt.NDArray[Any]) -> tuple[int, int]:
         """Return how many numbers are sparse, and the largest magnitude, as an integer."""
-        magnitude = self._magnitude[: words.size].reshape(words.shape)
-        below = self._below[: words.size].reshape(words.shape)
+        magnitude, below = self._magnitude[: words.size], self._below[: words.size]
         np.bitwise_and(words, self._bits.mask, out=magnitude)
         np.less(magnitude, self._bits.threshold, out=below)
         return int(np.count_nonzero(below)), int(magnitude.max(initial=0))
 
 
-def _dots(x: Array, y: Array) -> Array:
-    """Return the dot product of each row with ``y``, or with its own row of ``y``."""
-    found: Array = np.matmul(x[:, None, :], y)
-    return found
+def _squares(x: Array) -> npt.NDArray[np.float64]:
+    """Return the squared norm of each row."""
+    found: npt.NDArray[np.float64] = np.matmul(x[:, None, :], x[:, :, None]).astype(np.float64)
+    return found.ravel()
 
 
 @dataclass(frozen=True)
