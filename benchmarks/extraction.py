@@ -553,6 +553,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--samples", default="fixed,ragged")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch-tokens", type=int, default=None)
     parser.add_argument(
@@ -579,7 +580,7 @@ def main() -> int:
             loaded = build_model(shape, folder, device)
             vocab = loaded.model.config.vocab_size
             total = TOKENS[shape][1 if options.quick else 0] * factor
-            for kind in ("fixed", "ragged"):
+            for kind in options.samples.split(","):
                 tokens, offsets = make_tokens(folder / f"tokens-{kind}", kind, total, vocab)
                 case = Case(
                     shape, kind, loaded, folder, tokens, offsets, device, options.batch_tokens

@@ -70,6 +70,17 @@ def test_a_plan_depends_on_nothing_but_its_arguments() -> None:
     assert Plan.from_dict(wide.to_dict()) == wide
 
 
+@pytest.mark.parametrize(
+    ("flops_per_token", "tokens"), [(1e7, 2048), (1.7e8, 1024), (4e8, 1024), (2e9, 256)]
+)
+def test_a_cpu_takes_fewer_tokens_at_a_time_where_each_is_much_work(
+    flops_per_token: float, tokens: int
+) -> None:
+    facts = {"device_type": "cpu", "longest": 128, "row_bytes": 13_824, "padding": "plain"}
+    plan = make_plan(**facts, batch_tokens=None, flops_per_token=flops_per_token)
+    assert plan.batch_tokens == tokens
+
+
 def test_batches_fit_into_what_a_gpu_has_left() -> None:
     facts = {"device_type": "cuda", "longest": 128, "row_bytes": 13_824, "flops_per_token": 1.7e8}
     facts |= {"padding": "plain", "pass_bytes": 100_000}
