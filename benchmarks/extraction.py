@@ -15,6 +15,7 @@ the model. Three layers times three hook points go to disk as float16.
 Methods
     bare          the base model on miStudio's own batches, to the same depth; nothing is kept
     miStudio      the engine, with checksums, statistics, journal and fdatasync
+    miStudio-resid  the same, with the residual stream alone, as hidden_states gives it
     hooks+save    forward hooks, batches in dataset order padded to their longest, np.save
     hidden_states output_hidden_states=True; it can only give the residual stream
     TransformerLens, SAELens, nnsight: where they are installed; SAELens's runner stores one
@@ -93,6 +94,7 @@ class Case:
     batch_tokens: int | None = None
     only_layers: tuple[int, ...] | None = None
     peer_samples: int | None = None
+    points: tuple[str, ...] = POINTS
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -100,7 +102,7 @@ class Case:
 
     @property
     def hooks(self) -> list[str]:
-        return [f"blocks.{layer}.{point}" for layer in self.layers for point in POINTS]
+        return [f"blocks.{layer}.{point}" for layer in self.layers for point in self.points]
 
     @property
     def plan(self) -> engine_batches.Plan:
@@ -255,6 +257,11 @@ def mistudio(case: Case, out: Path) -> float:
     timings = result["timings"]
     # Mapping and checking the model is done once, before the first token; all else counts.
     return float(timings["total_s"] - timings["load_s"])
+
+
+def residual_only(case: Case, out: Path) -> float:
+    """Run the engine for what hidden_states can give."""
+    return mistudio(replace(case, points=POINTS[:1]), out)
 
 
 def hooks_and_save(case: Case, out: Path) -> float:
@@ -454,6 +461,7 @@ def sae_lens(case: Case, out: Path) -> float:
 METHODS: dict[str, tuple[Callable[[Case, Path], float], str | None]] = {
     "bare": (bare, None),
     "miStudio": (mistudio, None),
+    "miStudio-resid": (residual_only, None),
     "hooks+save": (hooks_and_save, None),
     "hidden_states": (hidden_states, None),
     "TransformerLens": (transformer_lens, "transformer_lens"),
