@@ -118,6 +118,7 @@ def choose_theme(page: Page, theme: str) -> None:
     """Switch to ``JupyterLab Light`` or ``JupyterLab Dark`` and wait for it."""
     execute(page, "apputils:change-theme", {"theme": theme})
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=SLOW)
 
 
 class Panels:
