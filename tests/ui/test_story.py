@@ -201,6 +201,9 @@ def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, sho
     expect(cells(page).first).to_contain_text("ms.open")
     summary = printed_summary(run_cell(page, SUMMARY))
     check_against_disk(jupyter, *summary, name=newest(jupyter))
+    expect(run).to_contain_text("Done", timeout=SLOW)
+    expect(run).to_contain_text("The kernel has it as acts")
+    expect(cells(page).filter(has_text="ms.open")).to_have_count(1)
     shots("notebook7")
 
     widget = run_cell(page, "ms.JobsPanel()")

@@ -596,6 +596,33 @@ describe('extraction', () => {
     );
   });
 
+  it('opens once, and still says so when the run has ended', async () => {
+    let state = 'running';
+    const run = (): object => ({ ...extraction, state, job_id: 'job_1' });
+    let started = false;
+    server = lists({
+      'GET extractions': () => [200, { extractions: started ? [run()] : [] }],
+      'GET jobs': () => [200, { jobs: started ? [{ ...job, state }] : [] }],
+      'POST extractions/estimate': () => [200, estimate],
+      'POST extractions': () => {
+        started = true;
+        return [202, { extraction: run(), job: { ...job, state } }];
+      }
+    });
+    const { button, find, model: fake } = mount('extraction');
+    await wait(() => find('[aria-label="blocks.1.hook_mlp_out"]'));
+    (await wait(() => button('Extract and open in notebook'))).click();
+    await wait(() => expect(fake.sent).toHaveLength(1));
+    fake.emit('msg:custom', { type: 'opened-in-kernel', extraction: 'ext_1', variable: 'acts' });
+    const card = (): HTMLElement => find('[data-extraction=ext_1]');
+    await wait(() => expect(card().textContent).toContain('The kernel has it as acts'));
+    state = 'done';
+    await wait(() => expect(card().dataset['state']).toBe('done'));
+    await new Promise(resolve => setTimeout(resolve, 50)); // Effects come after the picture.
+    expect(fake.sent).toHaveLength(1);
+    expect(card().textContent).toContain('The kernel has it as acts');
+  });
+
   it('follows what Python sets, and does not echo it', async () => {
     server = lists({ 'POST extractions/estimate': () => [200, estimate] });
     const { find, model: fake } = mount('extraction');

@@ -22,12 +22,14 @@ interface Props {
   primary?: boolean;
   /** Only an icon, for a row of a list. */
   compact?: boolean;
-  /** It was asked for before the extraction was there: send without a press, once. */
+  /** It was asked for before the extraction was there: send without a press. */
   atOnce?: boolean;
+  /** It was sent; whoever set `atOnce` takes it back, so that it is not sent again. */
+  onSent?: () => void;
 }
 
 /** Gives the notebook's kernel the handle; works while the extraction still runs. */
-export function SendToKernel({ extraction, primary, compact, atOnce }: Props) {
+export function SendToKernel({ extraction, primary, compact, atOnce, onSent }: Props) {
   const { host } = usePanel();
   const [state, setState] = useState<State>({ kind: 'idle' });
   useEffect(() => {
@@ -65,6 +67,7 @@ export function SendToKernel({ extraction, primary, compact, atOnce }: Props) {
   useEffect(() => {
     if (atOnce) {
       send();
+      onSent?.();
     }
   }, [atOnce, extraction.id]);
   return (

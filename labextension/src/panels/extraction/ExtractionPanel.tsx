@@ -65,7 +65,7 @@ function onlyReady(records: readonly { id: string; state: string }[]): string | 
 export function ExtractionPanel() {
   const { store, host } = usePanel();
   const [latest, setLatest] = useState<string | null>(null);
-  const [opened, setOpened] = useState<string | null>(null);
+  const [toOpen, setToOpen] = useState<string | null>(null);
   const [existed, setExisted] = useState(false);
   const [guided, setGuided] = useState<'offer' | 'working' | 'off'>('offer');
   const datasets = store.datasets.list.value;
@@ -107,11 +107,10 @@ export function ExtractionPanel() {
     if (!request) {
       return;
     }
-    setOpened(null);
     const extraction = await store.extract(request);
     setExisted(extraction.state === 'done');
     setLatest(extraction.id);
-    setOpened(opens ? extraction.id : null);
+    setToOpen(opens ? extraction.id : null);
     setGuided('off');
   });
   // What was wrong with another request says nothing about this one.
@@ -238,7 +237,8 @@ export function ExtractionPanel() {
                 key={each.id}
                 extraction={each}
                 shown={each.id === latest}
-                opens={each.id === opened}
+                opens={each.id === toOpen}
+                onOpened={() => setToOpen(null)}
               />
             ))}
           </Section>

@@ -16,10 +16,11 @@ interface Props {
   shown: boolean;
   /** Give it to the notebook's kernel at once. */
   opens: boolean;
+  onOpened: () => void;
 }
 
 /** An extraction that runs or has just run, with what one wants to do next. */
-export function RunCard({ extraction, shown, opens }: Props) {
+export function RunCard({ extraction, shown, opens, onOpened }: Props) {
   const { store, host } = usePanel();
   const job = store.jobs.get(extraction.job_id);
   const state = stateOf(extraction, job);
@@ -65,15 +66,18 @@ export function RunCard({ extraction, shown, opens }: Props) {
       {job && active ? (
         <JobProgress job={job} label={extraction.name} />
       ) : (
-        <div class="jp-mistudio-row-meta">{size.join(' · ')}</div>
+        <div key="meta" class="jp-mistudio-row-meta">
+          {size.join(' · ')}
+        </div>
       )}
       {extraction.warnings?.map(warning => (
         <WarningNote key={warning.code} message={warning.message} />
       ))}
       {error && <ErrorNote error={error} />}
-      <div class="jp-mistudio-actions">
+      {/* The key: without it Preact may take these for the line above, and forget what was sent. */}
+      <div key="actions" class="jp-mistudio-actions">
         {extraction.state !== 'failed' && extraction.state !== 'cancelled' && (
-          <SendToKernel extraction={extraction} primary atOnce={opens} />
+          <SendToKernel extraction={extraction} primary atOnce={opens} onSent={onOpened} />
         )}
         <JobControls job={job} />
       </div>
