@@ -18,24 +18,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from mistudio_ext import batching
+
 IntArray = npt.NDArray[np.int64]
 
-#: Tokens per forward pass where nobody says: where a CPU and a GPU reach their full speed. A CPU
-#: reaches it with half of them where each is much work (a pass of 1.7e11 operations), and memory
-#: is saved: at GPT-2's shape 150 MB.
-CPU_BATCH_TOKENS, CPU_FEWEST_TOKENS, _CPU_PASS_FLOPS = 2048, 1024, 1.7e11
-GPU_BATCH_TOKENS = 32768
-#: Bytes that one staging buffer may take; wide or many hooks make batches smaller.
-CPU_STAGING_BYTES = 48 << 20
-GPU_STAGING_BYTES = 1 << 30
-#: Share of a GPU's free memory that batches are sized for: what a pass takes is a guess.
-_ROOM_SHARE = 0.8
 #: Batches in a chunk: enough for length buckets to work, few enough that rows can be read soon.
 _MIN_BATCHES, _MAX_BATCHES = 16, 32
-#: Seconds of work that a chunk should hold, and a batch at most, at a cautious guess of a
-#: device's FLOP/s.
-_CHUNK_SECONDS, _BATCH_SECONDS = 10.0, 10.0
-_FLOPS = {"cpu": 5e10, "cuda": 1e14}
+#: Seconds of work that a chunk should hold.
+_CHUNK_SECONDS = 10.0
 #: A batch this full ends where samples get shorter than this share of its longest.
 _FULL_ENOUGH, _SIMILAR = 0.5, 0.9
 #: Samples in a chunk at most, whatever their length.
@@ -95,25 +85,18 @@ def make_plan(
     pass_bytes
         Bytes that one token of a batch takes there, staging included.
     """
-    gpu = device_type == "cuda"
-    tokens = batch_tokens
-    per_second = _FLOPS["cuda" if gpu else "cpu"] / max(1.0, flops_per_token)
-    if tokens is None:
-        tokens = GPU_BATCH_TOKENS if gpu else _cpu_tokens(flops_per_token)
-        staging = GPU_STAGING_BYTES if gpu else CPU_STAGING_BYTES
-        tokens = min(tokens, staging // max(1, row_bytes), int(_BATCH_SECONDS * per_second))
-        if room is not None:
-            tokens = min(tokens, int(_ROOM_SHARE * room) // max(1, pass_bytes))
-        tokens = max(256, tokens)
-    tokens = max(tokens, longest)
-    wanted = int(_CHUNK_SECONDS * per_second)
+    tokens = batching.batch_tokens(
+        device_type=device_type,
+        asked=batch_tokens,
+        longest=longest,
+        row_bytes=row_bytes,
+        flops_per_token=flops_per_token,
+        room=room,
+        pass_bytes=pass_bytes,
+    )
+    wanted = int(_CHUNK_SECONDS * batching.tokens_per_second(device_type, flops_per_token))
     chunk = min(max(wanted, _MIN_BATCHES * tokens), _MAX_BATCHES * tokens)
     return Plan(tokens, chunk, padding)
-
-
-def _cpu_tokens(flops_per_token: float) -> int:
-    enough = int(_CPU_PASS_FLOPS / max(1.0, flops_per_token))
-    return min(max(enough, CPU_FEWEST_TOKENS), CPU_BATCH_TOKENS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mistudio_ext.batching import STAGING_BUFFERS
 from mistudio_ext.engine import output
 from mistudio_ext.engine.arrays import DTYPES
 from mistudio_ext.engine.batches import Batch, batches, chunks, padded_ids
@@ -17,9 +18,6 @@ from mistudio_ext.engine.request import Contexts
 from mistudio_ext.engine.structure import text_model
 from mistudio_ext.engine.writer import Writer
 from mistudio_ext.spec import ExtractionSpec
-
-#: Staging buffers: one is filled, one is written, one absorbs the jitter between them.
-SLOTS = 3
 
 #: Told how far it is: done, in all, and of what.
 Progress = Callable[[int, int | None, str], None]
@@ -85,7 +83,7 @@ def run(
     plan, kept = started.plan, started.kept
     dtype = DTYPES[spec.dtype][0]
     widths = [point.d for point in chosen]
-    slots = make_slots(SLOTS, plan.batch_tokens, widths, dtype, loaded.device)
+    slots = make_slots(STAGING_BUFFERS, plan.batch_tokens, widths, dtype, loaded.device)
     capture = Capture(
         loaded.model,
         text_model(loaded.model),

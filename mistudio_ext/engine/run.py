@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
+from mistudio_ext import batching
 from mistudio_ext.engine import gpu, output, passes, reuse, verify
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Plan, make_plan
@@ -33,10 +34,6 @@ from mistudio_ext.errors import (
     MiStudioError,
     OutOfMemoryError,
 )
-
-#: Stream widths that one token takes in a forward pass: stream, norm, q k v, attention's output,
-#: and two of the MLP's, four times as wide.
-_PASS_WIDTHS = 14
 
 
 class Report(Protocol):
@@ -236,7 +233,7 @@ class _Extraction:
             flops_per_token=2.0 * run,
             padding=rule,
             room=gpu.room(loaded.device, self._request.share),
-            pass_bytes=passes.SLOTS * row_bytes + _PASS_WIDTHS * width * loaded.dtype.itemsize,
+            pass_bytes=_pass_bytes(row_bytes, width, loaded.dtype.itemsize),
         )
 
     def _check_contexts(
@@ -289,6 +286,11 @@ class _Extraction:
     def _warn(self, code: str, message: str) -> None:
         self._warnings.append({"code": code, "message": message})
         self._report.warn(code, message)
+
+
+def _pass_bytes(row_bytes: int, width: int, itemsize: int) -> int:
+    """Return the bytes that one token of a batch takes on the device."""
+    return batching.STAGING_BUFFERS * row_bytes + batching.PASS_WIDTHS * width * itemsize
 
 
 def _what(computed: int, taken: int) -> str:

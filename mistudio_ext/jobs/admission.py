@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mistudio_ext.errors import InvalidInputError, OutOfMemoryError
 from mistudio_ext.jobs.folder import JobFolder
@@ -12,6 +13,22 @@ from mistudio_ext.leases.memory import memory_of
 
 #: What must be free beyond the estimate: a tenth of it, and what every process takes.
 MARGIN_SHARE, MARGIN_BYTES = 0.1, 256 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job will run.
+
+    Attributes
+    ----------
+    kind
+        ``gpu`` or ``cpu``.
+    usable
+        Bytes that a job may say it needs there, at most; None where nobody tells.
+    """
+
+    kind: str
+    usable: int | None
 
 
 class Admission:
@@ -50,15 +67,28 @@ class Admission:
         """
         devices = self._devices(needs.device)
         need = Need(devices, int(needs.memory * (1 + MARGIN_SHARE)) + MARGIN_BYTES)
-        sizes = [memory.total for device in devices if (memory := memory_of(device)) is not None]
-        if len(sizes) == len(devices) and max(sizes) < need.memory:
+        largest = _largest(devices)
+        if largest is not None and largest < need.memory:
             raise OutOfMemoryError(
                 f"The job needs about {_gb(need.memory)}, but the largest device that it may use "
-                f"has {_gb(max(sizes))}.",
+                f"has {_gb(largest)}.",
                 hint="Choose a smaller format (bf16, q8, q4), fewer tokens per batch, "
                 "or another device.",
             )
         return need
+
+    def place(self, wanted: str) -> Place:
+        """Return where a job that wants this device will run.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such device.
+        """
+        devices = self._devices(wanted)
+        largest = _largest(devices)
+        usable = None if largest is None else int((largest - MARGIN_BYTES) / (1 + MARGIN_SHARE))
+        return Place(devices[0].kind, usable)
 
     def arrange(self, wanting: Sequence[tuple[str, Need]]) -> None:
         """Have one ticket for each of these jobs, the oldest for the first, and no others."""
@@ -135,6 +165,12 @@ def reason(turn: Turn, need: Need) -> str:
     if turn.why == "share":
         return "Waiting until another job of yours ends: you use as many devices as allowed"
     return f"Waiting in line for a device: {turn.ahead} ahead"
+
+
+def _largest(devices: Sequence[Device]) -> int | None:
+    """Return the bytes of the largest of these devices; None where not all of them tell."""
+    sizes = [memory.total for device in devices if (memory := memory_of(device)) is not None]
+    return max(sizes) if len(sizes) == len(devices) else None
 
 
 def _gb(n_bytes: int) -> str:

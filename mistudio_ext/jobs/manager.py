@@ -12,7 +12,7 @@ from typing import Any
 
 from mistudio_ext.catalog import Catalog, JobRecord, new_id, now
 from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError
-from mistudio_ext.jobs.admission import Admission
+from mistudio_ext.jobs.admission import Admission, Place
 from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.bus import EventBus
 from mistudio_ext.jobs.dispatch import Dispatcher
@@ -298,6 +298,16 @@ class JobManager:
     def devices(self) -> list[Json]:
         """Return the devices that are leased here: ``{id, kind, index}``."""
         return [vars(device) for device in self._leases.devices.values()]
+
+    def place(self, wanted: str) -> Place:
+        """Return where a job that wants ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>`` will run.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such device (code ``no_such_device``).
+        """
+        return self._admission.place(wanted)
 
     def leases(self) -> list[Json]:
         """Return who holds, and who waits for, which device; see :func:`view.lease`."""

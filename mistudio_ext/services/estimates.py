@@ -8,29 +8,26 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from mistudio_ext import batching
 from mistudio_ext.catalog import DatasetRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import NoSpaceError
 from mistudio_ext.hookpoints import MODULE_PREFIX
+from mistudio_ext.jobs.admission import Place
+from mistudio_ext.services import footprint
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.spec import ExtractionSpec
 
 #: Bytes of a number in each storage dtype.
 ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 
-#: Bytes of a parameter in each model format, overheads of the quantised ones included.
-PARAMETER_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "q8": 1.1, "q4": 0.6, "q2": 0.4}
-
 #: English text has about so many bytes per token; used until the text is tokenised.
 BYTES_PER_TOKEN = 4.0
 
+#: Tokens that the share of one is told from.
+_MANY = 4096
+
 #: Floating-point operations per second assumed of a CPU that nothing was measured on yet.
 ASSUMED_FLOPS = 4e10
-
-#: Tokens per forward pass assumed where the engine chooses.
-DEFAULT_BATCH_TOKENS = 4096
-
-#: Batches whose rows are in memory at the same time, on their way to the disk.
-STAGING_BUFFERS = 3
 
 
 @dataclass(frozen=True)
@@ -111,16 +108,44 @@ def tokens_per_second(context: Context, model: ModelRecord) -> tuple[float, bool
     return ASSUMED_FLOPS / (2.0 * max(model.n_params or 10**8, 10**5)), False
 
 
-def device_memory(model: ModelRecord, spec: ExtractionSpec, architecture: Json | None) -> int:
-    """Return the bytes for weights, one forward pass's activations, and staging buffers."""
-    weights = (model.n_params or 0) * PARAMETER_BYTES.get(model.format, 4.0)
-    batch = spec.batch_tokens or DEFAULT_BATCH_TOKENS
-    d_model = model.d_model or 1
-    widest = max(d_model * 4, int((architecture or {}).get("d_mlp") or 0))
-    # Alive at once in a block: stream, norm, q k v, attention output, and two widths of the MLP.
-    activations = batch * (6 * d_model + 2 * widest) * 4
+def device_memory(
+    model: ModelRecord,
+    spec: ExtractionSpec,
+    architecture: Json | None,
+    longest: int,
+    place: Place,
+) -> int:
+    """Return the bytes for weights, the forward pass of a batch, and staging buffers.
+
+    Parameters
+    ----------
+    longest
+        Tokens of the longest sample.
+    place
+        Where the job will run; the engine chooses its batches by that.
+    """
+    known = architecture or {}
+    sizes, d_model = known.get("sizes"), model.d_model or 1
+    n_params = model.n_params or 0
+    table = (model.vocab_size or 0) * d_model * (1 if known.get("tied", True) else 2)
+    outside = min(table, n_params)
+    weights = footprint.weight_bytes(model.format, place.kind, sizes, n_params, outside)
     row = sum(hook_widths(spec.hooks, architecture, d_model)) * ITEM_BYTES[spec.dtype]
-    return int(weights + activations + STAGING_BUFFERS * batch * row)
+
+    def passing(tokens: int) -> int:
+        return footprint.pass_bytes(model.format, place.kind, sizes, tokens, d_model)
+
+    gpu = place.kind == "gpu"
+    tokens = batching.batch_tokens(
+        device_type="cuda" if gpu else "cpu",
+        asked=spec.batch_tokens,
+        longest=longest,
+        row_bytes=row,
+        flops_per_token=2.0 * (n_params - outside),
+        room=max(0, place.usable - weights) if gpu and place.usable is not None else None,
+        pass_bytes=batching.STAGING_BUFFERS * row + passing(_MANY) // _MANY,
+    )
+    return weights + passing(tokens) + batching.STAGING_BUFFERS * tokens * row
 
 
 def warnings_for(

@@ -69,6 +69,7 @@ class ExtractionJobs:
         model = self._context.catalog.models.get(record.model_id)
         spec = engine_spec(record)
         architecture = self._models.architecture(model.id) if model.state == "ready" else None
+        place = self._context.jobs.place(spec.device)
         loaded = {
             "path": model.path,
             "fingerprint": model.fingerprint,
@@ -78,9 +79,13 @@ class ExtractionJobs:
         }
         return Needs(
             device=spec.device,
-            memory=estimates.device_memory(model, spec, architecture),
+            memory=estimates.device_memory(model, spec, architecture, self._longest(record), place),
             model=fingerprint(loaded),
         )
+
+    def _longest(self, record: ExtractionRecord) -> int:
+        tokenization = self._context.catalog.tokenizations.get(record.tokenization_id)
+        return int(tokenization.settings["context"] or 1)
 
     def _prepare(self, job: JobRecord) -> Json:
         catalog, folder = self._context.catalog, self._context.settings.folder

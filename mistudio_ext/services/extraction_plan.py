@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mistudio_ext import hookpoints
@@ -40,6 +41,8 @@ class ExtractionPlanner:
         self, model: ModelRecord, spec: ExtractionSpec, hooks: Any, size: estimates.Size
     ) -> Json:
         """Return tokens, bytes, seconds and memory, as ``POST extractions/estimate`` gives them."""
+        place = self._context.jobs.place(spec.device)
+        whole = replace(spec, hooks=tuple(hooks))
         architecture = self._models.architecture(model.id) if model.state == "ready" else None
         widths = estimates.hook_widths(hooks, architecture, model.d_model or 1)
         n_bytes = estimates.array_bytes(size, widths, spec)
@@ -53,7 +56,9 @@ class ExtractionPlanner:
             "seconds": size.n_tokens / speed,
             "tokens_per_second": speed,
             "measured": measured,
-            "device_memory_bytes": estimates.device_memory(model, spec, architecture),
+            "device_memory_bytes": estimates.device_memory(
+                model, whole, architecture, size.context, place
+            ),
             "disk_free_bytes": free_bytes(self._context.settings.data_dir),
             "warnings": estimates.warnings_for(self._context, n_bytes, list(hooks), spec),
         }

@@ -135,6 +135,7 @@ class ExtractionService:
             if same is not None and self._records.is_whole(same):
                 return self._resume(same)
             existing = existing or same
+        self._context.jobs.place(spec.device)  # Told now if there is none, not by a failed job.
         if existing is not None:
             self._records.remove(existing)  # Its parts are gone; it is made anew.
         name = self._name(request, hooks)

@@ -1,24 +1,18 @@
-"""What a model takes in each format, from its parameter counts and config; an estimate."""
+"""The formats of a model: what each takes, whether it fits here, and which one to take."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from mistudio_ext.batching import STAGING_BUFFERS
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.services import footprint
 from mistudio_ext.services.context import Json, human
 from mistudio_ext.spec import MODEL_FORMATS
 
-#: Bytes per parameter as loaded; quantised ones with their scales (nf4 with double
-#: quantisation, int8 by rows, groups of 64 for two bits).
-_WIDTH = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "q8": 1.002, "q4": 0.516, "q2": 0.3125}
-
 #: Largest batch that is estimated, in tokens.
 MAX_BATCH = 1 << 24
-
-#: Staging buffers of the engine, each with the rows of one batch.
-_SLOTS = 3
 
 #: Share of the free memory that weights may take; the rest is for activations.
 _ROOM = 0.8
@@ -84,13 +78,13 @@ def formats(
             "devices": [_device(device) for device in devices],
             "batch_tokens": batch.tokens,
         }
-    whole = min(_never_quantised(config), n_params)
+    whole = min(footprint.never_quantised(config), n_params)
     kinds = {device["id"]: device["kind"] for device in devices}
     free = {d["id"]: (d["memory_total"] or 0) - (d["memory_used"] or 0) for d in devices}
     rows: list[dict[str, Any]] = []
     for name in MODEL_FORMATS:
         memory = {
-            kind: sizes["memory"][name][kind] if sizes else _memory(name, n_params, whole, kind)
+            kind: footprint.weight_bytes(name, kind, sizes, n_params, whole)
             for kind in set(kinds.values())
         }
         running = {
@@ -144,54 +138,6 @@ def _device(device: Json) -> Json:
 
 def _activations(name: str, kind: str, config: Json, sizes: Json | None, batch: Batch) -> int:
     """Return the bytes of a forward pass and of the buffers for what is stored."""
-    width = _number(config, "hidden_size", "n_embd", "d_model")
-    stored = _SLOTS * batch.tokens * batch.n_hooks * width * 2
-    passing = pass_bytes(name, kind, sizes, batch.tokens)
-    if passing is None:
-        # Alive at once in a block: stream, norm, q k v, attention output, and the MLP twice.
-        passing = batch.tokens * 14 * width * (2 if _computes_in_half(name, kind) else 4)
-    return stored + passing
-
-
-def pass_bytes(name: str, kind: str, sizes: Json | None, tokens: int) -> int | None:
-    """Return the bytes of a forward pass over so many tokens; None if they cannot be told.
-
-    Parameters
-    ----------
-    name, kind
-        Format of the model, and ``cpu`` or ``gpu``.
-    sizes
-        What :func:`mistudio_ext.engine.sizes.sizes` found, if it could.
-    """
-    live = (sizes or {}).get("activations")
-    if not live:
-        return None
-    samples = math.ceil(tokens / live["length"])
-    whole = int(live["base"] + samples * live["per_sample"])
-    return whole // 2 if _computes_in_half(name, kind) else whole
-
-
-def _computes_in_half(name: str, kind: str) -> bool:
-    """Tell whether a format computes in 16 bits; a CPU does so in bfloat16 alone."""
-    return name == "bf16" or (kind == "gpu" and name != "fp32")
-
-
-def _memory(name: str, n_params: int, whole: int, kind: str) -> int:
-    if name == "fp16" and kind == "cpu":
-        return 4 * n_params  # The CPU computes it in float32.
-    if not name.startswith("q"):
-        return round(_WIDTH[name] * n_params)
-    full = 2 if kind == "gpu" else 4
-    return round(full * whole + _WIDTH[name] * (n_params - whole))
-
-
-def _never_quantised(config: Json) -> int:
-    """Return the parameters of embeddings and head, 0 where the config does not tell."""
-    table = _number(config, "vocab_size") * _number(config, "hidden_size", "n_embd", "d_model")
-    return table if config.get("tie_word_embeddings", True) else 2 * table
-
-
-def _number(config: Json, *names: str) -> int:
-    inner: Any = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
-    found = [part.get(n) for n in names for part in (config, inner)]
-    return next((v for v in found if isinstance(v, int) and not isinstance(v, bool)), 0)
+    width = footprint.number(config, "hidden_size", "n_embd", "d_model")
+    stored = STAGING_BUFFERS * batch.tokens * batch.n_hooks * width * 2
+    return stored + footprint.pass_bytes(name, kind, sizes, batch.tokens, width)

@@ -10,7 +10,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import fallback, model_requests
 from mistudio_ext.services.context import Context, Json, free_name, only_known, text_of
-from mistudio_ext.services.estimates import PARAMETER_BYTES
+from mistudio_ext.services.footprint import PARAMETER_BYTES
 from mistudio_ext.services.models import ModelService, facts_of, view
 from mistudio_ext.spec import MODEL_FORMATS
 

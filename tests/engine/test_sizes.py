@@ -12,7 +12,7 @@ from mistudio_ext.engine import sizes
 from mistudio_ext.engine.inspect import memory_of
 from mistudio_ext.engine.load import load_model
 from mistudio_ext.engine.structure import text_model
-from mistudio_ext.services import hub_formats
+from mistudio_ext.services import footprint
 from mistudio_ext.spec import MODEL_FORMATS
 from tests.engine.tiny import tiny_model
 
@@ -44,7 +44,7 @@ def test_memory_of_an_extraction(family: Any, name: str) -> None:
         assert config.model_type == "qwen3_moe", "only routing may be beyond fake tensors"
         return
     samples, length = 4, told["activations"]["length"]
-    passing = hub_formats.pass_bytes(name, "cpu", told, samples * length)
+    passing = footprint.pass_bytes(name, "cpu", told, samples * length, width=0)
     model = load_model(folder, name).model
     ids = torch.zeros(samples, length, dtype=torch.long)
     with torch.no_grad(), sizes.LiveBytes() as live:

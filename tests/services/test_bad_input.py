@@ -186,6 +186,7 @@ def test_what_only_model_and_dataset_can_tell(studio: Studio) -> None:
         ({"split": "test"}, "no_such_split", "split"),
         ({"context": 4096}, "context_too_long", "context"),
         ({"tokenization": {"column": "body"}}, "no_such_column", "column"),
+        ({"device": "cuda:99"}, "no_such_device", "device"),
     ):
         with pytest.raises(MiStudioError) as caught:
             studio.extractions.create({**body, **change})
