@@ -307,7 +307,8 @@ def tokenise(panels: Panels) -> None:
     # A second one of the same dataset stands beside it.
     made.get_by_role("button", name="Tokenise").click()
     made.get_by_role("button", name="Tokenise").last.click()
-    expect(made.get_by_role("list", name="Tokenizations").get_by_text("truncate")).to_be_visible()
+    beside = made.get_by_role("listitem").filter(has_text="truncate")
+    expect(beside).to_contain_text("Ready", timeout=SLOW)
 
 
 def filter_by_tokens(page: Page, panels: Panels) -> None:
