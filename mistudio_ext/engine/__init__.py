@@ -17,7 +17,8 @@ Only worker processes import this package: it imports torch and transformers.
 ``memory``     what to do when memory runs out
 ``threads``    how many compute, and ours beside them
 ``arrays``     ``.npy`` files, reserved at full size
-``output``     the extraction folder: manifest, arrays, journal
+``output``     the extraction folder: arrays and journal, new or gone on with
+``record``     its manifest, from beginning to end
 ``writer``     staging buffers → array files, in background threads
 ``statistics`` per hook, in one pass with the writing
 ``journal``    what is safely on disk

@@ -1,27 +1,21 @@
-"""The extraction folder: manifest, arrays, journal; new or gone on with."""
+"""The extraction folder: arrays and journal, new or gone on with."""
 
 from __future__ import annotations
 
-import contextlib
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine import journal, resume, reuse
-from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, named, no_space
+from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, no_space
 from mistudio_ext.engine.batches import Plan
 from mistudio_ext.engine.points import Point
+from mistudio_ext.engine.record import ENGINE_VERSION, Record
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.writer import Layout
 from mistudio_ext.errors import MiStudioError, NoSpaceError
-
-#: Changes when an older journal can no longer be gone on with.
-ENGINE_VERSION = 2
 
 
 @dataclass
@@ -113,7 +107,7 @@ def start(
     contexts: Contexts,
     points: Sequence[Point],
     plan: Plan,
-    manifest: Manifest,
+    record: Record,
     *,
     go_on: bool,
 ) -> Started:
@@ -129,7 +123,7 @@ def start(
     files = array_files(request, contexts, points)
     layout = Layout(request.spec.layout, request.spec.positions, contexts.context, contexts.offsets)
     try:
-        return _open(request, contexts, points, plan, manifest, files, layout, go_on)
+        return _open(request, contexts, points, plan, record, files, layout, go_on)
     except BaseException:
         for file in files:
             file.close()
@@ -141,7 +135,7 @@ def _open(
     contexts: Contexts,
     points: Sequence[Point],
     plan: Plan,
-    manifest: Manifest,
+    record: Record,
     files: list[ArrayFile],
     layout: Layout,
     go_on: bool,
@@ -156,7 +150,7 @@ def _open(
             (folder / journal.FILE_NAME).unlink(missing_ok=True)
         descriptions = contexts.copy_to(folder)
         if not go_on:
-            taken = reuse.take(files, request.reuse, manifest.planned(contexts, plan, descriptions))
+            taken = reuse.take(files, request.reuse, record.planned(contexts, plan, descriptions))
         own = [file for file in files if file.path.name not in taken]
         kept = resume.nothing(own)
         if go_on:
@@ -196,178 +190,3 @@ def _reserve(request: Request, contexts: Contexts, files: Sequence[ArrayFile]) -
             file.close()
             file.path.unlink(missing_ok=True)
         raise no_space(request.folder, wanted) from None
-
-
-class Manifest:
-    """Writes ``manifest.json`` as the extraction goes from state to state."""
-
-    def __init__(self, request: Request) -> None:
-        self._folder = request.folder
-        self._body = _body(request)
-
-    def formats(self, request: Request) -> tuple[str, ...]:
-        """Return the formats to try: one that an earlier run fell back to comes first."""
-        wanted = (request.format, *request.fallback)
-        spec = self._body["spec"]
-        made = spec.get("quantization")
-        if spec.get("fallback_reason") and made in wanted:
-            return wanted[wanted.index(made) :]
-        return wanted
-
-    def fell_back(self, request: Request, made: str, reason: str) -> None:
-        """Say that the model did not fit as it was asked for, and what it is instead."""
-        spec = self._body["spec"]
-        spec["requested_quantization"], spec["quantization"] = request.asked_format, made
-        spec["fallback_reason"] = reason
-
-    def fallback_reason(self) -> str | None:
-        """Return why the format is not the one that was asked for, if it is not."""
-        reason: str | None = self._body["spec"].get("fallback_reason")
-        return reason
-
-    def running(self, contexts: Contexts, started: Started) -> None:
-        """Say that rows are being written."""
-        self._body["n_samples"], self._body["n_tokens"] = contexts.n_samples, contexts.n_tokens
-        self._body["spec"]["context"] = contexts.context
-        self._body["files"] = {
-            **{
-                file.path.name: started.taken.get(file.path.name) or _awaited(file)
-                for file in started.arrays
-            },
-            **started.descriptions,
-        }
-        self._body["plan"] = started.plan.to_dict()
-        self._write("running")
-
-    def computed_on(self, device_type: str) -> None:
-        """Note what computes the arrays: bits differ between engines and kinds of device."""
-        self._body["engine"] = {"version": ENGINE_VERSION, "device": device_type}
-
-    def planned(
-        self, contexts: Contexts, plan: Plan, descriptions: dict[str, dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Return the manifest as far as it decides whether other arrays are the same."""
-        return {
-            **self._body,
-            "spec": {**self._body["spec"], "context": contexts.context},
-            "n_samples": contexts.n_samples,
-            "n_tokens": contexts.n_tokens,
-            "plan": plan.to_dict(),
-            "files": descriptions,
-        }
-
-    def done(
-        self,
-        started: Started,
-        timings: dict[str, float],
-        warnings: Sequence[dict[str, str]],
-    ) -> dict[str, Any]:
-        """Say that everything is written, with checksums and statistics."""
-        for file, running, total in zip(
-            started.files, started.kept.hashes, started.kept.totals, strict=True
-        ):
-            entry = self._body["files"][file.path.name]
-            entry["checksum"] = named(running)
-            entry["statistics"] = total.summary()
-        self._body["timings"], self._body["warnings"] = timings, list(warnings)
-        self._write("done")
-        return self._body
-
-    def ended(self, state: str, error: MiStudioError | None) -> None:
-        """Say that it ended early; a folder that nobody began is left alone."""
-        if not (self._folder / manifests.FILE_NAME).is_file():
-            return
-        try:
-            self._write(state, error.to_dict() if error else None)
-        except OSError as failure:
-            # On a full disk even this cannot be written; the job's own error says why.
-            if failure.errno not in FULL:
-                raise
-
-    def _write(self, state: str, error: dict[str, Any] | None = None) -> None:
-        self._body["state"], self._body["error"] = state, error
-        manifests.write(self._folder, self._body)
-
-
-def _awaited(file: ArrayFile) -> dict[str, Any]:
-    return {
-        "hook": file.hook,
-        "shape": list(file.shape),
-        "dtype": file.dtype,
-        "bytes": file.size,
-        "checksum": None,
-        "statistics": None,
-    }
-
-
-def _body(request: Request) -> dict[str, Any]:
-    """Return the manifest that the server made, or a new one with the same facts."""
-    raw = request.raw
-    extraction, model = raw["extraction"], raw["model"]
-    dataset, tokenization = raw.get("dataset") or {}, raw.get("tokenization") or {}
-    found: dict[str, Any] = {}
-    with contextlib.suppress(MiStudioError):
-        found = manifests.read(request.folder)
-        if request.fingerprint and found.get("fingerprint") != request.fingerprint:
-            found = {}
-    spec = request.spec
-    facts = {
-        "model": model.get("name"),
-        "model_id": model.get("id"),
-        "model_path": str(model.get("path")),
-        "repo_id": model.get("repo_id"),
-        "revision": model.get("revision"),
-        "quantization": request.format,
-        "dataset": dataset.get("name"),
-        "dataset_id": dataset.get("id"),
-        "dataset_path": dataset.get("path"),
-        "dataset_fingerprint": dataset.get("fingerprint"),
-        "fingerprint": request.fingerprint,
-        "split": dataset.get("split"),
-        "text_column": dataset.get("text_column"),
-        "tokenization": {
-            "id": tokenization.get("id"),
-            **(tokenization.get("settings") or {}),
-        },
-        "layers": sorted({p for p in map(_layer, spec.hooks) if p is not None}),
-        "hooks": list(spec.hooks),
-        "layout": spec.layout,
-        "positions": spec.positions,
-        "dtype": spec.dtype,
-        "context": (tokenization.get("settings") or {}).get("context"),
-        "max_samples": spec.max_samples,
-    }
-    return {
-        "schema_version": manifests.SCHEMA_VERSION,
-        "state": "running",
-        "id": extraction.get("id") or request.folder.name,
-        "name": extraction.get("name") or request.folder.name,
-        "fingerprint": request.fingerprint,
-        "created_at": extraction.get("created_at") or datetime.now(UTC).isoformat(),
-        "n_samples": None,
-        "n_tokens": None,
-        "files": {},
-        "timings": {},
-        **found,
-        "spec": {**facts, **(found.get("spec") or {})},
-        "versions": _versions(),
-        "warnings": [],
-        "error": None,
-    }
-
-
-def _layer(hook: str) -> int | None:
-    parts = hook.split(".")
-    return int(parts[1]) if parts[0] == "blocks" and len(parts) > 1 else None
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("mistudio_ext", "torch", "transformers", "numpy", "bitsandbytes"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    if "mistudio_ext" not in found:
-        from mistudio_ext._version import __version__
-
-        found["mistudio_ext"] = __version__
-    return found

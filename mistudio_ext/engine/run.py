@@ -19,6 +19,7 @@ from mistudio_ext.engine.load import LoadedModel, choose_device, load_model
 from mistudio_ext.engine.memory import is_out_of_memory, keep_heap
 from mistudio_ext.engine.passes import Passed
 from mistudio_ext.engine.points import Point
+from mistudio_ext.engine.record import Record
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.structure import (
     Structure,
@@ -89,18 +90,18 @@ def extract(
     request = Request.read(raw)
     if (found := output.finished(request)) is not None:
         return _result(found)
-    manifest = output.Manifest(request)
+    record = Record(request)
     try:
-        return _Extraction(request, manifest, report, keep).run(loaded)
+        return _Extraction(request, record, report, keep).run(loaded)
     except CancelledError:
-        manifest.ended("cancelled", None)
+        record.ended("cancelled", None)
         raise
     except MiStudioError as error:
-        manifest.ended("failed", error)
+        record.ended("failed", error)
         raise
     except Exception as error:
         described = _describe(error, request)
-        manifest.ended("failed", described)
+        record.ended("failed", described)
         if described.code == "internal_error":
             raise
         raise described from None  # A traceback would keep the tensors of a failed pass alive.
@@ -125,12 +126,12 @@ class _Extraction:
     def __init__(
         self,
         request: Request,
-        manifest: output.Manifest,
+        record: Record,
         report: Report,
         keep: Callable[[LoadedModel], None] | None = None,
     ) -> None:
         self._keep = keep
-        self._request, self._manifest, self._report = request, manifest, report
+        self._request, self._record, self._report = request, record, report
         self._warnings: list[dict[str, str]] = []
         self._began = time.monotonic()
 
@@ -158,10 +159,12 @@ class _Extraction:
             if self._keep is not None:
                 self._keep(loaded)
         load_s = time.monotonic() - self._began
-        self._manifest.computed_on(loaded.device.type)
-        started = output.start(request, contexts, chosen, plan, self._manifest, go_on=go_on)
+        self._record.computed_on(loaded.device.type)
+        started = output.start(request, contexts, chosen, plan, self._record, go_on=go_on)
         try:
-            self._manifest.running(contexts, started)
+            self._record.running(
+                contexts, plan, started.arrays, started.taken, started.descriptions
+            )
             missing = [p for p in chosen if file_name(p.name) not in started.taken]
             report.phase("extracting", _what(len(missing), len(started.taken)))
             passed = Passed()
@@ -174,7 +177,7 @@ class _Extraction:
                 "total_s": round(time.monotonic() - self._began, 3),
                 "tokens_per_s": round(passed.tokens_per_s, 1),
             }
-            return _result(self._manifest.done(started, timings, self._warnings))
+            return _result(self._record.done(started.files, started.kept, timings, self._warnings))
         finally:
             started.close()
 
@@ -193,7 +196,7 @@ class _Extraction:
 
         if not request.fallback:
             return attempt(request.format)
-        fitted = first_that_fits(self._manifest.formats(request), attempt)
+        fitted = first_that_fits(self._record.formats(request), attempt)
         return replace(fitted.value, format=fitted.format, fallback_reason=fitted.reason)
 
     def _in_made_format(self, loaded: LoadedModel) -> Request:
@@ -201,10 +204,10 @@ class _Extraction:
         made = loaded.format or self._request.format
         asked = self._request.asked_format
         if made != asked:
-            reason = loaded.fallback_reason or self._manifest.fallback_reason()
+            reason = loaded.fallback_reason or self._record.fallback_reason()
             before = self._request.fell_back[1] if self._request.fell_back else None
             text = reason or before or f"{made} is used instead of {asked}"
-            self._manifest.fell_back(self._request, made, text)
+            self._record.fell_back(self._request, made, text)
             self._warn("format_fallback", text)
             self._request = replace(self._request, format=made)
         return self._request
