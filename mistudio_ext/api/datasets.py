@@ -144,6 +144,10 @@ class DetectHandler(StudioHandler):
 
     @allowed("write")
     async def post(self) -> None:
-        """Return what a file on the server's machine is; registers nothing."""
-        studio = await self.studio()
-        await self.reply(self.host.call(studio.dataset_views.detect, self.body().get("path")))
+        """Return what an upload, or a file on the server's machine, is; registers nothing."""
+        studio, body = await self.studio(), self.body()
+        options = body.get("options")
+        if "upload" in body:
+            await self.reply(self.host.call(studio.uploads.detect, body["upload"], options))
+        else:
+            await self.reply(self.host.call(studio.dataset_views.detect, body.get("path"), options))

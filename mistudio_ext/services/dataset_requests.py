@@ -8,6 +8,7 @@ from typing import Any
 from mistudio_ext import sample
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
+from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.services.uploads import UploadService
 from mistudio_ext.spec import fingerprint
@@ -55,7 +56,7 @@ def read_request(
     if body.get("max_rows") is not None:
         request["max_rows"] = _positive(body["max_rows"], "max_rows")
     if body.get("options"):
-        request["options"] = _options(body["options"])
+        request["options"] = file_options(body["options"])
     token = text_of(body, "token")
     return request, {"HF_TOKEN": token} if token else {}
 
@@ -102,14 +103,6 @@ def default_name(request: Json) -> str:
         return f"{name}:{request['config']}" if request.get("config") else name
     path = Path(request["path"])
     return path.name if path.is_dir() else path.name.split(".")[0]
-
-
-def _options(value: Any) -> Json:
-    """Return how a file is to be read; the worker checks the values."""
-    if not isinstance(value, dict):
-        raise InvalidInputError("options must be an object.", code="bad_option", field="options")
-    only_known(value, "format", "encoding", "delimiter", "header", "bad_rows")
-    return value
 
 
 def _names(value: Any, field: str) -> list[str]:

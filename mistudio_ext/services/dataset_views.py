@@ -10,6 +10,7 @@ from mistudio_ext.catalog import TokenizationRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError, MiStudioError
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import choose_split
+from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -181,8 +182,14 @@ class DatasetViews:
             return name, "text/csv; charset=utf-8", as_csv(found)
         return name, "application/json", json.dumps(found, indent=1)
 
-    def detect(self, path: Any) -> Json:
-        """Return what a file is: format, encoding, delimiter, columns, text column, a preview."""
+    def detect(self, path: Any, options: Any = None) -> Json:
+        """Return what a file is: format, encoding, delimiter, columns, text column, a preview.
+
+        Parameters
+        ----------
+        options
+            What a person has corrected: ``encoding``, ``delimiter``, ``header``.
+        """
         from mistudio_ext.store.detect import detect
 
         file = self._context.local_path(path)
@@ -193,7 +200,7 @@ class DatasetViews:
                 field="path",
                 hint="Choose one file in it; a folder can be added as it is.",
             )
-        return detect(file)
+        return detect(file, given=file_options(options))
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from mistudio_ext.errors import (
     NotFoundError,
 )
 from mistudio_ext.services.context import Context, Json, audit, human, only_known
+from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.upload_pieces import (
     Piece,
     TooLargeError,
@@ -104,6 +105,13 @@ class UploadService:
             except MiStudioError as error:
                 view["problem"] = error.to_dict()
         return view
+
+    def detect(self, uid: Any, options: Any) -> Json:
+        """Return what a complete upload is, with these options taken for granted."""
+        from mistudio_ext.store.detect import detect
+
+        file = self.path(uid)
+        return detect(file, self._view(uid)["name"], file_options(options))
 
     def delete(self, uid: str) -> Json:
         """Remove an upload; refused while a job reads it."""

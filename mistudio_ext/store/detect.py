@@ -2,11 +2,13 @@
 
 Only the beginning of the file is read, so that this answers at once whatever
 the size. The answer is shown for confirmation; its ``options`` can be given to
-the import as they are, or changed.
+the import as they are, or changed: what a person corrects is then taken for
+granted, and everything else is found anew.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -21,6 +23,8 @@ from mistudio_ext.store.plaintext import (
     find_delimiter,
     is_header,
     is_number,
+    one_delimiter,
+    text_encoding,
     whole_lines,
 )
 
@@ -30,7 +34,9 @@ PREVIEW_ROWS = 5
 PREVIEW_CHARS = 300
 
 
-def detect(path: Path, name: str | None = None) -> dict[str, Any]:
+def detect(
+    path: Path, name: str | None = None, given: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Look at the beginning of a data file.
 
     Parameters
@@ -39,6 +45,8 @@ def detect(path: Path, name: str | None = None) -> dict[str, Any]:
         The file.
     name
         The name that it was uploaded under, where ``path`` has another one.
+    given
+        What is known of a text file already: ``encoding``, ``delimiter``, ``header``.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def detect(path: Path, name: str | None = None) -> dict[str, Any]:
     Raises
     ------
     InvalidInputError
-        ``unknown_format`` or ``empty_dataset``.
+        ``unknown_format``, ``empty_dataset`` or ``bad_option``.
     """
     if not path.is_file():
         raise NotFoundError(f"There is no file at {path}.", code="no_such_path", field="path")
@@ -72,7 +80,7 @@ def detect(path: Path, name: str | None = None) -> dict[str, Any]:
             hint=f"Use {', '.join(FORMATS)}.",
         )
     else:
-        found = _textual(head, reader, extension)
+        found = _textual(head, reader, extension, given or {})
     return {
         "format": reader,
         "compression": compression.removeprefix(".") or None,
@@ -106,23 +114,34 @@ def _sniff(head: bytes) -> str:
     return "csv" if find_delimiter(text)[1] > 1 else "text"
 
 
-def _textual(head: bytes, reader: str, extension: str) -> dict[str, Any]:
-    text, encoding = decode(head)
+def _textual(head: bytes, reader: str, extension: str, given: dict[str, Any]) -> dict[str, Any]:
+    text, encoding = _decoded(head, given.get("encoding"))
     options: dict[str, Any] = {"format": reader, "encoding": encoding}
     problems: list[dict[str, Any]] = []
+    names: list[str] | None = None
     if reader == "csv":
-        mark = "\t" if extension == ".tsv" else find_delimiter(text)[0]
-        rows, header, problems = _read_csv(text, mark)
+        mark = given.get("delimiter") or ("\t" if extension == ".tsv" else find_delimiter(text)[0])
+        names, rows, header, problems = _read_csv(text, mark, given.get("header"))
         options |= {"delimiter": mark, "header": header}
     elif reader == "json":
         rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
     else:
         rows = [{"text": line.rstrip("\r\n")} for line in whole_lines(text)[:200]]
-    return {**_describe(rows), "problems": problems, "options": options}
+    return {**_describe(rows, names), "problems": problems, "options": options}
 
 
-def _read_csv(text: str, mark: str) -> tuple[list[dict[str, Any]], bool, list[dict[str, Any]]]:
-    reader = csv.reader(io.StringIO("".join(whole_lines(text)), newline=""), delimiter=mark)
+def _decoded(head: bytes, encoding: Any) -> tuple[str, str]:
+    if not encoding:
+        return decode(head)
+    name = text_encoding(encoding)
+    return codecs.getincrementaldecoder(name)("replace").decode(head), name
+
+
+def _read_csv(
+    text: str, mark: str, header: bool | None
+) -> tuple[list[str], list[dict[str, Any]], bool, list[dict[str, Any]]]:
+    lines = io.StringIO("".join(whole_lines(text)), newline="")
+    reader = csv.reader(lines, delimiter=one_delimiter(mark))
     problems: list[dict[str, Any]] = []
     table: list[list[str]] = []
     try:
@@ -137,10 +156,12 @@ def _read_csv(text: str, mark: str) -> tuple[list[dict[str, Any]], bool, list[di
     except csv.Error as error:
         problems.append({"line": reader.line_num, "message": str(error)})
     if not table:
-        return [], True, problems
-    header = len(table) == 1 or is_header(table[0], table[1:])
+        return [], [], header is not False, problems
+    if header is None:
+        header = len(table) == 1 or is_header(table[0], table[1:])
     names = table[0] if header else [f"column_{i}" for i in range(len(table[0]))]
-    return [dict(zip(names, row, strict=True)) for row in table[header:]], header, problems
+    rows = [dict(zip(names, row, strict=True)) for row in table[header:]]
+    return list(dict.fromkeys(names)), rows, header, problems
 
 
 def _read_json(text: str, *, whole: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -181,10 +202,11 @@ def _read_array(text: str, *, whole: bool) -> tuple[list[dict[str, Any]], list[d
     return rows, []
 
 
-def _describe(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _describe(rows: list[dict[str, Any]], names: list[str] | None = None) -> dict[str, Any]:
     import pyarrow as pa
 
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    if names is None:
+        names = list(dict.fromkeys(name for row in rows for name in row))
     fields, known = [], {}
     for name in names:
         values = [row.get(name) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 
 _BOMS = (
@@ -28,6 +29,44 @@ def decode(head: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             continue
     return head.decode("latin-1"), "latin-1"
+
+
+def text_encoding(name: str) -> str:
+    """Return Python's name of an encoding.
+
+    Raises
+    ------
+    InvalidInputError
+        ``bad_option`` if there is none, or what has the name does not encode text.
+    """
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, TypeError, ValueError):
+        raise InvalidInputError(
+            f"There is no encoding called '{name}'.",
+            code="bad_option",
+            field="encoding",
+            hint="Choose utf-8, utf-16, cp1252, latin-1 or another that Python knows.",
+        ) from None
+
+
+def one_delimiter(mark: str) -> str:
+    """Return a delimiter as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        ``bad_option`` if it cannot be one.
+    """
+    if not isinstance(mark, str) or len(mark) != 1 or mark in '\r\n"':
+        raise InvalidInputError(
+            f"{mark!r} cannot be a delimiter.",
+            code="bad_option",
+            field="delimiter",
+            hint="A delimiter is one character, no quotation mark and no end of a line.",
+        )
+    return mark
 
 
 def find_delimiter(text: str) -> tuple[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.store.files import COMPRESSIONS, FORMATS, open_bytes, split_extension
+from mistudio_ext.store.plaintext import one_delimiter, text_encoding
 from mistudio_ext.workers.mend import first_bad_csv, first_bad_line
 
 if TYPE_CHECKING:
@@ -37,18 +37,10 @@ def reader_settings(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return our options in the words of the readers of ``datasets``."""
     found: dict[str, Any] = {}
     if reader in ("csv", "json", "text") and options.get("encoding"):
-        try:
-            found["encoding"] = codecs.lookup(options["encoding"]).name
-        except LookupError as error:
-            raise InvalidInputError(
-                f"There is no encoding called '{options['encoding']}'.",
-                code="bad_option",
-                field="encoding",
-                hint="Choose utf-8, utf-16, cp1252, latin-1 or another that Python knows.",
-            ) from error
+        found["encoding"] = text_encoding(options["encoding"])
     if reader == "csv":
         if options.get("delimiter"):
-            found["sep"] = options["delimiter"]
+            found["sep"] = one_delimiter(options["delimiter"])
         if options.get("header") is False:
             found["header"] = None
     return found

@@ -91,6 +91,16 @@ async def test_what_the_file_is(api: Api, jp_fetch: Fetch) -> None:
     upload = await api("POST", "uploads", {"name": "a.tsv.gz", "size": len(data)}, expect=201)
     found = (await put(jp_fetch, upload["id"], data, 0, len(data)))["detection"]
     assert (found["format"], found["compression"], found["text_column"]) == ("csv", "gz", "text")
+    corrected = {"upload": upload["id"], "options": {"delimiter": ",", "header": False}}
+    found = await api("POST", "datasets/detect", corrected)
+    assert [column["name"] for column in found["columns"]] == ["column_0"]
+    corrected["options"] = {"encoding": "klingon"}
+    refused = await api("POST", "datasets/detect", corrected, expect=400)
+    assert (refused["code"], refused["field"]) == ("bad_option", "encoding")
+    refused = await api("POST", "datasets/detect", {"upload": "up_none"}, expect=404)
+    assert refused["code"] == "no_such_upload"
+    refused = await api("POST", "datasets/detect", {**corrected, "options": 3}, expect=400)
+    assert (refused["code"], refused["field"]) == ("bad_option", "options")
     upload = await api("POST", "uploads", {"name": "b.parquet", "size": 4}, expect=201)
     broken = await put(jp_fetch, upload["id"], b"abcd", 0, 4)
     assert broken["detection"] is None

@@ -106,6 +106,46 @@ def test_only_the_beginning_of_a_large_file_is_read(tmp_path: Path) -> None:
     assert (found["text_column"], found["problems"]) == ("text", [])
 
 
+def test_what_is_said_is_not_guessed(tmp_path: Path) -> None:
+    """The delimiter that a person names gives other columns; so do encoding and header."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "a,b|text\n1,2|Gr\xfc\xdfe von hier, sagt sie\n3,4|noch, eine, Zeile\n".encode("cp1252")
+    )
+    assert len(detect(path)["columns"]) == 2
+    said = detect(path, given={"delimiter": ","})
+    assert [column["name"] for column in said["columns"]] == ["a", "b|text"]
+    assert said["options"]["delimiter"] == ","
+    assert [problem["line"] for problem in said["problems"]] == [2, 3]
+    nameless = detect(path, given={"header": False, "delimiter": "|"})
+    assert [column["name"] for column in nameless["columns"]] == ["column_0", "column_1"]
+    assert nameless["preview"][0]["column_1"] == "text"
+    assert nameless["options"]["header"] is False
+    assert detect(path, given={"encoding": "CP1252"})["preview"][0]["text"].startswith(
+        "Gr\xfc\xdfe"
+    )
+    assert "\ufffd" in detect(path, given={"encoding": "utf8"})["preview"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"encoding": "klingon"}, "encoding"),
+        ({"encoding": 8}, "encoding"),
+        ({"encoding": "hex"}, "encoding"),
+        ({"delimiter": ";;"}, "delimiter"),
+        ({"delimiter": 8}, "delimiter"),
+        ({"delimiter": "\n"}, "delimiter"),
+    ],
+)
+def test_what_cannot_be_said(given: dict[str, Any], field: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(CSV)
+    with pytest.raises(MiStudioError) as caught:
+        detect(tmp_path / "a.csv", given=given)
+    assert (caught.value.code, caught.value.field) == ("bad_option", field)
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [

@@ -1,40 +1,24 @@
 import { bytes } from '../lib/format';
 import { count, t } from '../messages';
-import { WarningNote } from '../ui/ErrorNote';
+import { CheckField } from '../ui/CheckField';
+import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
-import type { Detection, FileOptions } from './types';
-
-/** What a person may correct before a file is imported. */
-export interface FileChoice {
-  column: string;
-  options: FileOptions;
-}
-
-export function chosenFrom(detection: Detection): FileChoice {
-  return {
-    column: detection.text_column ?? '',
-    options: { ...detection.options, bad_rows: 'stop' }
-  };
-}
-
-interface Props {
-  detection: Detection;
-  choice: FileChoice;
-  onChange: (choice: FileChoice) => void;
-}
+import type { Detection } from './types';
+import type { Detected } from './useDetected';
 
 const DELIMITERS = [',', ';', '\t', '|'];
 /** Lines with trouble that are named one by one. */
 const NAMED = 5;
 
 /** What was found in a file, its first rows, and what may be corrected. */
-export function FileForm({ detection, choice, onChange }: Props) {
-  const set = (options: Partial<FileOptions>): void =>
-    onChange({ ...choice, options: { ...choice.options, ...options } });
+export function FileForm({ file }: { file: Detected }) {
+  const { detection, choice, choose, set, error } = file;
+  const errorAt = (field: string): string | null =>
+    error?.field === field ? [error.message, error.hint].filter(Boolean).join(' ') : null;
   const names = detection.columns.map(column => column.name);
   const found = [detection.format, detection.compression, bytes(detection.bytes)];
   return (
-    <div class="jp-mistudio-filefound" data-testid="mistudio-detected">
+    <div class="jp-mistudio-filefound" data-testid="mistudio-detected" aria-busy={file.busy}>
       <p class="jp-mistudio-hint">
         {t('upload.found', { what: found.filter(Boolean).join(', ') })}
       </p>
@@ -49,7 +33,7 @@ export function FileForm({ detection, choice, onChange }: Props) {
                 : []),
               ...names.map(name => ({ value: name, label: name }))
             ]}
-            onChange={column => onChange({ ...choice, column })}
+            onChange={choose}
           />
         )}
         {choice.options.delimiter !== undefined && (
@@ -61,6 +45,14 @@ export function FileForm({ detection, choice, onChange }: Props) {
               label: value === '\t' ? t('upload.delimiter.tab') : value
             }))}
             onChange={delimiter => set({ delimiter })}
+            error={errorAt('delimiter')}
+          />
+        )}
+        {choice.options.header !== undefined && (
+          <CheckField
+            label={t('upload.header')}
+            checked={choice.options.header}
+            onChange={header => set({ header })}
           />
         )}
         {choice.options.encoding !== undefined && (
@@ -68,9 +60,11 @@ export function FileForm({ detection, choice, onChange }: Props) {
             label={t('upload.encoding')}
             value={choice.options.encoding}
             onChange={encoding => set({ encoding })}
+            error={errorAt('encoding')}
           />
         )}
       </div>
+      {error && !errorAt('delimiter') && !errorAt('encoding') && <ErrorNote error={error} />}
       {detection.problems.length > 0 && (
         <>
           <WarningNote

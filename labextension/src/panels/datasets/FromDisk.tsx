@@ -9,10 +9,9 @@ import { Disclosure } from '../ui/Section';
 import { useDebounced } from '../ui/useDebounced';
 import { FormEnd, useSubmit } from '../ui/useSubmit';
 import type { SourceProps } from './AddDataset';
-import { chosenFrom, FileForm } from './FileForm';
-import type { FileChoice } from './FileForm';
+import { FileForm } from './FileForm';
 import { detect } from './rest';
-import type { Detection } from './types';
+import { useDetected } from './useDetected';
 
 const PAUSE_MS = 350;
 
@@ -26,12 +25,11 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
   const [name, setName] = useState('');
   const [column, setColumn] = useState('');
   const [rows, setRows] = useState<number | null>(null);
-  const [choice, setChoice] = useState<{ of: Detection; made: FileChoice } | null>(null);
   const typed = useDebounced(path.trim(), PAUSE_MS);
   // A path while it is typed leads nowhere: only what is found is shown.
   const looked = useFetch(typed === '' ? null : typed, async signal => {
     try {
-      return await detect(store.api, typed, signal);
+      return await detect(store.api, { path: typed }, signal);
     } catch (error) {
       if (isAbort(error)) {
         throw error;
@@ -39,14 +37,16 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
       return null;
     }
   });
-  const found = !looked.loading && typed === path.trim() && typed !== '' ? looked.value : null;
-  const made = found && (choice?.of === found ? choice.made : chosenFrom(found));
+  const there = !looked.loading && typed === path.trim() && typed !== '' ? looked.value : null;
+  const found = useDetected(there, (options, signal) =>
+    detect(store.api, { path: typed, options }, signal)
+  );
   const form = useSubmit(async () => {
     const body: DatasetRequest = { source: 'path', path: path.trim() };
-    if (made) {
-      body.options = made.options;
+    if (found) {
+      body.options = found.choice.options;
     }
-    const text = made ? made.column : column.trim();
+    const text = found ? found.choice.column : column.trim();
     if (text !== '') {
       body.text_column = text;
     }
@@ -68,13 +68,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
         onEnter={form.submit}
         error={form.errorAt('path')}
       />
-      {found && made && (
-        <FileForm
-          detection={found}
-          choice={made}
-          onChange={next => setChoice({ of: found, made: next })}
-        />
-      )}
+      {found && <FileForm file={found} />}
       <Disclosure title={t('field.more')} open={form.errorAt(...FOLDED) !== null}>
         <div class="jp-mistudio-fields">
           {!found && (
@@ -105,7 +99,7 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
       <FormEnd
         form={form}
         action={t('action.add')}
-        disabled={path.trim() === ''}
+        disabled={path.trim() === '' || found?.busy || Boolean(found?.error)}
         onClose={onClose}
       />
     </>

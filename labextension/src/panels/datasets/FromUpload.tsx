@@ -10,11 +10,12 @@ import { TextField } from '../ui/Field';
 import { useAction, useUid } from '../ui/hooks';
 import { Progress } from '../ui/Progress';
 import type { SourceProps } from './AddDataset';
-import { chosenFrom, FileForm } from './FileForm';
-import type { FileChoice } from './FileForm';
+import { FileForm } from './FileForm';
+import { detect } from './rest';
 import { discard, remember, remembered, upload } from './upload';
 import type { Sent } from './upload';
 import type { Upload } from './types';
+import { useDetected } from './useDetected';
 
 const KINDS = '.csv,.tsv,.json,.jsonl,.txt,.parquet,.arrow,.gz,.zst';
 
@@ -24,11 +25,14 @@ export function FromUpload({ onAdded, onClose }: SourceProps) {
   const [file, setFile] = useState<File | null>(null);
   const [sent, setSent] = useState<Sent | null>(null);
   const [arrived, setArrived] = useState<Upload | null>(null);
-  const [choice, setChoice] = useState<FileChoice | null>(null);
   const [name, setName] = useState('');
   const running = useRef<AbortController | null>(null);
   // What is under way ends with the form; what arrived stays on the server for a week.
   useEffect(() => () => running.current?.abort(), []);
+
+  const found = useDetected(arrived?.detection ?? null, (options, signal) =>
+    detect(store.api, { upload: arrived?.id, options }, signal)
+  );
 
   const send = useAction(async (chosen: File) => {
     const controller = new AbortController();
@@ -41,7 +45,6 @@ export function FromUpload({ onAdded, onClose }: SourceProps) {
         onBegun: id => remember(chosen, id)
       });
       setArrived(done);
-      setChoice(done.detection && chosenFrom(done.detection));
     } catch (error) {
       if (!isAbort(error)) {
         throw error;
@@ -76,10 +79,10 @@ export function FromUpload({ onAdded, onClose }: SourceProps) {
       return;
     }
     const body: DatasetRequest = { source: 'upload', upload: arrived.id };
-    if (choice) {
-      body.options = choice.options;
-      if (choice.column !== '') {
-        body.text_column = choice.column;
+    if (found) {
+      body.options = found.choice.options;
+      if (found.choice.column !== '') {
+        body.text_column = found.choice.column;
       }
     }
     if (name.trim() !== '') {
@@ -118,9 +121,9 @@ export function FromUpload({ onAdded, onClose }: SourceProps) {
       )}
       {send.error && file && <ErrorNote error={send.error} onRetry={() => start(file)} />}
       {arrived?.problem && <ErrorNote error={arrived.problem} />}
-      {arrived?.detection && choice && (
+      {found && (
         <>
-          <FileForm detection={arrived.detection} choice={choice} onChange={setChoice} />
+          <FileForm file={found} />
           <TextField
             label={t('field.name')}
             optional
@@ -135,7 +138,7 @@ export function FromUpload({ onAdded, onClose }: SourceProps) {
         <Button
           kind="primary"
           busy={add.busy}
-          disabled={!arrived?.detection}
+          disabled={!found || found.busy || found.error !== null}
           onClick={() => void add.run()}
         >
           {t('upload.import')}

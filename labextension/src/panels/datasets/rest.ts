@@ -5,6 +5,7 @@ import type { Dataset, Job, Turn } from '../types';
 import type {
   Detection,
   Doomed,
+  FileOptions,
   NearDuplicates,
   Preset,
   Preview,
@@ -15,8 +16,13 @@ import type {
 
 const part = encodeURIComponent;
 
-export function detect(api: Api, path: string, signal?: AbortSignal): Promise<Detection> {
-  return api.request('POST', 'datasets/detect', { body: { path }, signal });
+/** Looks at a file, or at one that was uploaded; what is given of the options is not guessed. */
+export function detect(
+  api: Api,
+  body: { path?: string; upload?: string; options?: Partial<FileOptions> },
+  signal?: AbortSignal
+): Promise<Detection> {
+  return api.request('POST', 'datasets/detect', { body, signal });
 }
 
 export function statistics(

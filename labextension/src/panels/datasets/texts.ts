@@ -46,6 +46,7 @@ export const datasetTexts = {
   'upload.column.none': 'none found',
   'upload.delimiter': 'Delimiter',
   'upload.delimiter.tab': 'tab',
+  'upload.header': 'The first row names the columns',
   'upload.encoding': 'Encoding',
   'upload.badRows': 'Rows that cannot be read',
   'upload.badRows.stop': 'Stop the import',
