@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext import logs
 from mistudio_ext.errors import ConflictError
 
 Json = dict[str, Any]
-
-#: A log that grows beyond this is cut to its last quarter.
-LOG_LIMIT = 4 * 1024 * 1024
 
 
 class JobFolder:
@@ -150,18 +148,8 @@ class JobFolder:
         return joined, len(joined.encode()) + 1 < size
 
     def trim_log(self) -> None:
-        """Cut an overgrown log; the worker appends, so it goes on at the new end."""
-        try:
-            if self.log.stat().st_size <= LOG_LIMIT:
-                return
-            with self.log.open("r+b") as file:
-                file.seek(-LOG_LIMIT // 4, os.SEEK_END)
-                rest = file.read()
-                file.seek(0)
-                file.write(b"[the beginning of this log was cut]\n" + rest)
-                file.truncate()
-        except FileNotFoundError:
-            return
+        """Cut an overgrown log."""
+        logs.cut(self.log)
 
 
 class EventTail:

@@ -12,10 +12,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from mistudio_ext import logs
 from mistudio_ext.errors import CancelledError, YieldedError
 
 #: Seconds between two progress events.
 INTERVAL_S = 0.1
+#: Seconds between two looks at the log.
+LOG_EVERY_S = 10.0
 #: Seconds over which the rate is averaged.
 RATE_WINDOW_S = 10.0
 
@@ -70,6 +73,7 @@ class FileReporter:
     def __init__(self, job_dir: Path, overdue: Callable[[], bool] = lambda: False) -> None:
         self._overdue = overdue
         self._fd = os.open(job_dir / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log, self._looked_at_log = job_dir / "log.txt", 0.0
         self._cancelled = False
         self._last_event = 0.0
         self._rate = RateMeter()
@@ -131,5 +135,8 @@ class FileReporter:
             raise CancelledError("The job was cancelled.")
 
     def _write(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self._looked_at_log > LOG_EVERY_S:
+            logs.cut(self._log, logs.UNWATCHED_LIMIT)
+            self._looked_at_log = time.monotonic()
         line = json.dumps({"time": time.time(), **event}, separators=(",", ":")) + "\n"
         os.write(self._fd, line.encode())
