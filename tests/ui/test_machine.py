@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -16,6 +17,11 @@ def test_from_the_status_bar_to_what_takes_the_disk(
 ) -> None:
     """Memory stands in the status bar; a click shows the machine, and an item can be deleted."""
     started = jupyter.api("datasets", {"source": "sample"})
+    orphan = jupyter.data_dir / "activations" / "ext_gone"
+    orphan.mkdir(parents=True)
+    (orphan / "blocks.0.hook_resid_post.npy").write_bytes(b"x" * 8192)
+    os.utime(orphan / "blocks.0.hook_resid_post.npy", (0, 0))
+    os.utime(orphan, (0, 0))
     open_lab(page, jupyter)
     status = page.locator(".jp-mistudio-status")
     expect(status).to_contain_text(re.compile(r"(RAM|GPU) [\d.]+ / [\d.]+ GB"), timeout=SLOW)
@@ -31,6 +37,13 @@ def test_from_the_status_bar_to_what_takes_the_disk(
     datasets = panel.get_by_test_id("mistudio-storage-datasets")
     datasets.get_by_role("button", name="Datasets").click()
     shots("machine")
+    left_over = panel.get_by_test_id("mistudio-storage-leftovers")
+    left_over.get_by_role("button", name="Left over").click()
+    expect(left_over).to_contain_text("ext_gone")
+    left_over.get_by_role("button", name="Clean up").click()
+    expect(left_over).to_have_count(0)
+    assert not orphan.exists()
+
     datasets.get_by_role("button", name="Delete sample-stories").click()
     datasets.get_by_role("button", name="Delete", exact=True).click()
     expect(datasets).to_have_count(0)
