@@ -6,11 +6,11 @@ One command, one table::
     python benchmarks/extraction.py --quick    # about two minutes
     python benchmarks/extraction.py --device cuda
 
-Every round runs every method on the same tokens, one after the other; the table shows medians
-over the rounds, and the share of the bare forward pass of the same round. Real tokens are
-counted, never padding. CPU time stands beside the time on the clock because it tells the cost
-even on a machine that others use at the same time; miStudio's includes mapping and checking
-the model. Three layers times three hook points go to disk as float16.
+Every round runs every method on the same tokens, one after the other, in a random order; the
+table shows medians over the rounds, and the share of the bare forward pass of the same round.
+Real tokens are counted, never padding. CPU time stands beside the time on the clock because it
+tells the cost even on a machine that others use at the same time; miStudio's includes mapping and
+checking the model. Three layers times three hook points go to disk as float16.
 
 Methods
     bare          the base model on miStudio's own batches, to the same depth; nothing is kept
@@ -34,6 +34,7 @@ import gc
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import tempfile
@@ -363,8 +364,10 @@ def make_tokens(folder: Path, kind: str, total: int, vocab: int) -> tuple[Any, A
 def run_case(case: Case, rounds: int, wanted: list[str]) -> dict[str, Result]:
     results: dict[str, Result] = {}
     skipped: set[str] = set()
+    order = random.Random(0)
     for number in range(rounds + 1):  # The first round warms up and is not counted.
-        for name in wanted:
+        # In another order each time: a machine that slows down would favour who comes first.
+        for name in order.sample(wanted, len(wanted)):
             if name in skipped:
                 continue
             with tempfile.TemporaryDirectory(dir=case.folder) as out:
@@ -384,7 +387,7 @@ def run_case(case: Case, rounds: int, wanted: list[str]) -> dict[str, Result]:
                 result.peaks.append(peak.megabytes)
                 if peak.busy is not None:
                     result.busy.append(peak.busy)
-    return results
+    return {name: results[name] for name in wanted if name in results}
 
 
 def growth(case: Case, folder: Path, sizes: tuple[int, ...]) -> list[tuple[int, float]]:
