@@ -21,7 +21,7 @@ from mistudio_ext import sample
 from mistudio_ext.cli.progress import ProgressLine, number
 from mistudio_ext.client.rest import RestClient
 from mistudio_ext.client.server import ServerAddress
-from mistudio_ext.errors import ServerError, from_dict
+from mistudio_ext.errors import MiStudioError, ServerError, from_dict
 from mistudio_ext.paths import ENV_DATA_DIR
 from mistudio_ext.settings import from_config_files
 
@@ -38,7 +38,7 @@ START_S = 180.0
 #: What runs in the kernel: the product as a notebook uses it.
 CELL = """
 import mistudio_ext as ms
-acts = ms.open("demo").wait()
+acts = ms.open(NAME).wait()
 print(acts)
 for hook in acts.hooks:
     a = acts[hook]
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"Jupyter server with miStudio at {address.url}, data in {settings.data_dir}")
         client = RestClient(address)
         extraction = _story(client)
-        print(_in_kernel(address, CELL), end="")
+        print(_in_kernel(address, f"NAME = {extraction['name']!r}\n{CELL}"), end="")
         print(f"{number(extraction['timings']['tokens_per_s'])} tokens/s in the worker")
         if not arguments.headless:
             _stay(process, address)
@@ -86,9 +86,20 @@ def _story(client: RestClient) -> Json:
         f"estimate {exact}{number(estimate['n_tokens'])} tokens, "
         f"{exact}{estimate['bytes'] / 1e6:.0f} MB in {len(estimate['hooks'])} arrays"
     )
-    started = client.post("extractions", body)
+    started = _start(client, body)
     _follow(client, started["job"])
     return client.get(f"extractions/{started['extraction']['id']}")
+
+
+def _start(client: RestClient, body: Json) -> Json:
+    """Start the extraction, under another name where somebody's own has this one."""
+    try:
+        return client.post("extractions", body)
+    except MiStudioError as error:
+        if error.code != "name_taken":
+            raise
+    print(f"There is another extraction '{body['name']}' here; this one gets a name of its own.")
+    return client.post("extractions", {**body, "name": None})
 
 
 def _follow(client: RestClient, job: Json | None) -> None:

@@ -10,6 +10,9 @@ import pytest
 import mistudio_ext as ms
 from mistudio_ext import sample
 from mistudio_ext.activations.verify import verify
+from mistudio_ext.cli import demo
+from mistudio_ext.client.rest import RestClient
+from mistudio_ext.client.server import ServerAddress
 from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError, ServerError
 from tests.client.stories import away_again, from_file_to_tokens
 from tests.servers import JupyterProcess
@@ -77,6 +80,19 @@ def test_story(server):
     with pytest.raises(InvalidInputError) as caught:
         ms.extract(**{**arguments, "layers": [99], "name": "other"})
     assert caught.value.field == "layers"
+
+
+def test_the_demo_beside_an_extraction_of_that_name(server, capsys):
+    client = RestClient(ServerAddress(server.url, server.token))
+    body = {"model": "sample-model", "dataset": "sample-stories", "split": "validation"}
+    body |= {"hooks": ["resid_post"], "layers": [0], "max_samples": 3, "name": "run1"}
+    started = demo._start(client, body)["extraction"]
+    assert started["name"] != "run1"
+    assert "another extraction 'run1'" in capsys.readouterr().out
+    assert len(ms.open(started["name"]).wait(timeout=240).hooks) == 1
+    with pytest.raises(InvalidInputError) as caught:
+        demo._start(client, {**body, "hooks": ["nothing"]})
+    assert caught.value.code != "name_taken"
 
 
 def test_datasets(tmp_path):
