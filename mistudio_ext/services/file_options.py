@@ -14,5 +14,7 @@ def file_options(value: Any) -> Json:
         return {}
     if not isinstance(value, dict):
         raise InvalidInputError("options must be an object.", code="bad_option", field="options")
+    if not isinstance(value.get("header", True), bool):
+        raise InvalidInputError("header must be true or false.", code="bad_option", field="header")
     only_known(value, "format", "encoding", "delimiter", "header", "bad_rows")
     return value

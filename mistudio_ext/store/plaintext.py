@@ -41,6 +41,8 @@ def text_encoding(name: str) -> str:
     """
     try:
         "".encode(name)
+        # Some encode text but cannot be read piece by piece, or not past a mistake (idna).
+        codecs.getincrementaldecoder(name)("replace").decode(b"a")
         return codecs.lookup(name).name
     except (LookupError, TypeError, ValueError):
         raise InvalidInputError(

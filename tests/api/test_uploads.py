@@ -97,6 +97,9 @@ async def test_what_the_file_is(api: Api, jp_fetch: Fetch) -> None:
     corrected["options"] = {"encoding": "klingon"}
     refused = await api("POST", "datasets/detect", corrected, expect=400)
     assert (refused["code"], refused["field"]) == ("bad_option", "encoding")
+    corrected["options"] = {"header": "no"}
+    refused = await api("POST", "datasets/detect", corrected, expect=400)
+    assert (refused["code"], refused["field"]) == ("bad_option", "header")
     refused = await api("POST", "datasets/detect", {"upload": "up_none"}, expect=404)
     assert refused["code"] == "no_such_upload"
     refused = await api("POST", "datasets/detect", {**corrected, "options": 3}, expect=400)
