@@ -122,7 +122,7 @@ def test_the_culler_leaves_a_working_server_alone(
     ada: User, bob: User, jupyterhub: JupyterHub, repositories: HubSim
 ) -> None:
     """A download that takes its time keeps Ada's server; Bob's idle one is stopped."""
-    repositories.fail("throttle", match=r"^GET .*org/texts", rate=1000)
+    repositories.fail("throttle", match=r"^GET .*org/texts", rate=400)
     started = ada("POST", "datasets", {"source": "hub", "repo_id": "org/texts"})
     asked = last_active(jupyterhub, "ada")
 
