@@ -54,6 +54,7 @@ def find_on_hub(page: Page, panels: Panels, words: str, name: str) -> Locator:
     found = panels.root.get_by_role("listbox", name="Search the Hub")
     expect(found.get_by_role("option")).to_have_count(1, timeout=SLOW)
     search.press("ArrowDown")
+    expect(found.get_by_role("option", name=name, selected=True)).to_be_visible()
     search.press("Enter")
     return panels.root.get_by_role("region", name=name)
 

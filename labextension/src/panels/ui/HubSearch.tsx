@@ -30,19 +30,22 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
   const { store } = usePanel();
   const list = useUid('hub');
   const [open, setOpen] = useState(false);
-  const [at, setAt] = useState(-1);
+  // By name, not by place: the list may be fetched anew between an arrow and Enter.
+  const [pointed, setPointed] = useState<string | null>(null);
   const picked = useRef('');
   const query = useDebounced(value.trim(), PAUSE_MS);
   const asked = open && query !== '';
   const search = useFetch(asked ? `${kind} ${query} ${token ?? ''}` : null, signal =>
     store.api.hubSearch(kind, query, token, signal)
   );
-  const results = asked && !search.loading && !search.error ? (search.value ?? []) : [];
-  useEffect(() => setAt(-1), [search.value]);
+  // What was found last stays in the list until the next answer, so that arrows always have it.
+  const results = asked && !search.error ? (search.value ?? []) : [];
+  const at = results.findIndex(result => result.repo_id === pointed);
 
   const pick = (repoId: string): void => {
     onChange(repoId);
     setOpen(false);
+    setPointed(null);
     picked.current = repoId;
     onPick(repoId);
   };
@@ -59,7 +62,7 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
     if (step !== undefined) {
       event.preventDefault();
       setOpen(true);
-      setAt(Math.min(step, last));
+      setPointed(results[Math.min(step, last)]?.repo_id ?? null);
     } else if (event.key === 'Escape' && open) {
       event.stopPropagation();
       setOpen(false);
@@ -94,6 +97,7 @@ export function HubSearch({ kind, value, onChange, onPick, token, error }: Props
             aria-invalid={invalid || undefined}
             onInput={event => {
               onChange(event.currentTarget.value);
+              setPointed(null);
               setOpen(true);
             }}
             onKeyDown={onKeyDown}
