@@ -8,7 +8,8 @@ while the next batch is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -81,8 +82,29 @@ def _make_slot(
     )
 
 
+@dataclass
+class _Pass:
+    """A batch on its way through the model, and the slot that it fills.
+
+    ``shape`` is ``(batch, position)``, ``gather`` the rows that are no padding (on a GPU), and
+    ``pending`` how many hook points were not reached yet.
+    """
+
+    batch: Batch
+    slot: Slot
+    shape: tuple[int, int]
+    pending: int
+    gather: Tensor | None = None
+
+
+class _Now(threading.local):
+    """The pass of the thread that asks: each thread sees its own."""
+
+    running: _Pass | None = None
+
+
 class Capture:
-    """Runs the model on batches and fills slots.
+    """Runs the model on batches and fills slots; several threads may, each its own.
 
     Parameters
     ----------
@@ -115,11 +137,7 @@ class Capture:
         self._device = device
         self._use_mask = use_mask
         self._side = gpu.SideStream(device) if gpu.is_gpu(device) else None
-        self._pending = 0
-        self._slot: Slot | None = None
-        self._batch: Batch | None = None
-        self._shape = (0, 0)
-        self._gather: Tensor | None = None
+        self._now = _Now()
         self._handles = [self._hook(model, i, point) for i, point in enumerate(self._points)]
 
     def close(self) -> None:
@@ -137,25 +155,23 @@ class Capture:
         ids
             Token ids ``[batch, width]``, right-padded.
         """
-        self._slot, self._batch = slot, batch
-        self._shape = (ids.shape[0], ids.shape[1])
-        self._pending = len(self._points)
-        self._gather = None
+        now = _Pass(batch, slot, (ids.shape[0], ids.shape[1]), len(self._points))
         inputs: dict[str, Any] = {"input_ids": gpu.to_device(ids, self._device)}
         if batch.ragged and self._use_mask:
             inputs["attention_mask"] = gpu.to_device(_real(batch), self._device).long()
         if batch.ragged and self._side is not None and self._positions == "all":
-            self._gather = gpu.to_device(np.flatnonzero(_real(batch)), self._device)
+            now.gather = gpu.to_device(np.flatnonzero(_real(batch)), self._device)
+        self._now.running = now
         try:
             with torch.inference_mode():
                 self._runner(**inputs, use_cache=False)
         except StopForward:
             pass
         finally:
-            self._slot = self._batch = self._gather = None
-        if self._pending:
-            missing = self._pending
-            raise RuntimeError(f"{missing} of {len(self._points)} hook points were not reached")
+            self._now.running = None
+        if now.pending:
+            of = len(self._points)
+            raise RuntimeError(f"{now.pending} of {of} hook points were not reached")
         slot.rows += self._count(batch)
         slot.batches.append(batch)
 
@@ -170,58 +186,61 @@ class Capture:
     def _hook(self, model: nn.Module, index: int, point: Point) -> Any:
         module = model.get_submodule(point.read.module)
         read = point.read
-        store: Callable[[Any], None] = lambda value: self._store(index, value)  # noqa: E731
         if read.side == "input":
 
             def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-                if self._slot is not None:
-                    store(pick(kwargs if isinstance(read.key, str) else args, read.key))
+                if (now := self._now.running) is not None:
+                    seen = pick(kwargs if isinstance(read.key, str) else args, read.key)
+                    self._store(now, index, seen)
 
             return module.register_forward_pre_hook(before, with_kwargs=True)
 
         def after(_: nn.Module, __: Any, output: Any) -> None:
-            if self._slot is not None:
-                store(pick(output, read.key))
+            if (now := self._now.running) is not None:
+                self._store(now, index, pick(output, read.key))
 
         return module.register_forward_hook(after)
 
-    def _store(self, index: int, value: Any) -> None:
-        x = hidden(value, self._shape)
-        slot, batch, point = self._slot, self._batch, self._points[index]
-        if x is None or slot is None or batch is None:
+    def _store(self, now: _Pass, index: int, value: Any) -> None:
+        x = hidden(value, now.shape)
+        slot, batch, point = now.slot, now.batch, self._points[index]
+        if x is None:
             raise RuntimeError(f"{point.name} is not one row per token in this batch")
         if point.read.scale != 1.0:
             x = x * point.read.scale
         target = (slot.host if slot.device is None else slot.device)[index][slot.rows :]
         if self._positions == "all":
-            self._store_all(x, target, batch)
+            _store_all(x, target, now)
         elif self._positions == "last":
             rows = torch.arange(x.shape[0], device=x.device)
             ends = gpu.to_device(batch.lengths - 1, x.device)
             target[: x.shape[0]].copy_(x[rows, ends])
         else:
-            target[: x.shape[0]].copy_(self._mean(x, batch))
-        self._pending -= 1
-        if not self._pending:
+            target[: x.shape[0]].copy_(_mean(x, batch))
+        now.pending -= 1
+        if not now.pending:
             raise StopForward
 
-    def _store_all(self, x: Tensor, target: Tensor, batch: Batch) -> None:
-        if not batch.ragged:
-            target[: batch.tokens].view(*x.shape).copy_(x)
-        elif self._gather is not None:
-            target[: batch.tokens].copy_(x.flatten(0, 1).index_select(0, self._gather))
-        else:
-            row = 0
-            for sample, length in enumerate(batch.lengths.tolist()):
-                target[row : row + length].copy_(x[sample, :length])
-                row += length
 
-    def _mean(self, x: Tensor, batch: Batch) -> Tensor:
-        wide = x.float()
-        if batch.ragged:
-            wide = wide.masked_fill(~gpu.to_device(_real(batch), x.device).unsqueeze(-1), 0.0)
-        lengths = gpu.to_device(batch.lengths, x.device).float()
-        return wide.sum(1) / lengths.unsqueeze(1)
+def _store_all(x: Tensor, target: Tensor, now: _Pass) -> None:
+    batch = now.batch
+    if not batch.ragged:
+        target[: batch.tokens].view(*x.shape).copy_(x)
+    elif now.gather is not None:
+        target[: batch.tokens].copy_(x.flatten(0, 1).index_select(0, now.gather))
+    else:
+        row = 0
+        for sample, length in enumerate(batch.lengths.tolist()):
+            target[row : row + length].copy_(x[sample, :length])
+            row += length
+
+
+def _mean(x: Tensor, batch: Batch) -> Tensor:
+    wide = x.float()
+    if batch.ragged:
+        wide = wide.masked_fill(~gpu.to_device(_real(batch), x.device).unsqueeze(-1), 0.0)
+    lengths = gpu.to_device(batch.lengths, x.device).float()
+    return wide.sum(1) / lengths.unsqueeze(1)
 
 
 def _real(batch: Batch) -> npt.NDArray[np.bool_]:
