@@ -38,12 +38,18 @@ class Plan:
 
     ``padding`` is how samples of different lengths may share a batch: ``plain``
     (right padding), ``mask`` (right padding with an attention mask), or ``equal``
-    (not at all).
+    (not at all). ``lanes`` batches go through the model at a time.
     """
 
     batch_tokens: int
     chunk_tokens: int
     padding: str = "plain"
+    lanes: int = 1
+
+    @property
+    def tokens_at_once(self) -> int:
+        """Tokens that go through the model at a time, in all lanes together."""
+        return self.batch_tokens * self.lanes
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -52,7 +58,12 @@ class Plan:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Read what :meth:`to_dict` gave."""
-        return cls(int(data["batch_tokens"]), int(data["chunk_tokens"]), str(data["padding"]))
+        return cls(
+            int(data["batch_tokens"]),
+            int(data["chunk_tokens"]),
+            str(data["padding"]),
+            int(data.get("lanes", 1)),
+        )
 
 
 def make_plan(
@@ -65,15 +76,19 @@ def make_plan(
     padding: str,
     room: int | None = None,
     pass_bytes: int = 0,
+    lanes: int = 1,
 ) -> Plan:
     """Choose batch and chunk size; the same arguments always give the same plan.
+
+    Lanes share the tokens that go through the model at once. Where a lane's part of them is
+    less than the longest sample, there is one lane: memory must not depend on their number.
 
     Parameters
     ----------
     device_type
         ``cpu`` or ``cuda``.
     batch_tokens
-        What the user asked for, or None.
+        Tokens at once that the user asked for, or None.
     longest
         Tokens of the longest sample.
     row_bytes
@@ -84,6 +99,8 @@ def make_plan(
         Bytes that the device has left for batches; None where that is not known.
     pass_bytes
         Bytes that one token of a batch takes there, staging included.
+    lanes
+        Batches that may go through the model at a time; see :mod:`mistudio_ext.engine.lanes`.
     """
     tokens = batching.batch_tokens(
         device_type=device_type,
@@ -96,7 +113,9 @@ def make_plan(
     )
     wanted = int(_CHUNK_SECONDS * batching.tokens_per_second(device_type, flops_per_token))
     chunk = min(max(wanted, _MIN_BATCHES * tokens), _MAX_BATCHES * tokens)
-    return Plan(tokens, chunk, padding)
+    if tokens // lanes < longest:
+        lanes = 1
+    return Plan(tokens // lanes, chunk, padding, lanes)
 
 
 @dataclass(frozen=True)

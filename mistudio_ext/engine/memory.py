@@ -6,6 +6,7 @@ import ctypes
 import gc
 import platform
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -84,7 +85,7 @@ class Budget:
                 shorter, longer = part.halves()
                 waiting += [longer, shorter]
                 continue
-            message = _attempt(part, forward)
+            message = attempt(partial(forward, part))
             if message is None:
                 self._succeeded()
                 continue
@@ -116,15 +117,15 @@ class Budget:
         self.halvings += 1
 
 
-def _attempt(batch: Batch, forward: Callable[[Batch], None]) -> str | None:
-    """Return None if it worked, else what the failure said.
+def attempt(work: Callable[[], None]) -> str | None:
+    """Return None if there was memory for ``work``, else what the failure said.
 
     Only the message outlives the except block: the traceback would keep the
     tensors of the failed pass alive.
     """
     message: str
     try:
-        forward(batch)
+        work()
         return None
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mistudio_ext.batching import STAGING_BUFFERS
 from mistudio_ext.engine import output
 from mistudio_ext.engine.arrays import DTYPES
-from mistudio_ext.engine.batches import Batch, batches, chunks, padded_ids
-from mistudio_ext.engine.capture import Capture, Slot, make_slots
+from mistudio_ext.engine.batches import Batch, Chunk, Plan, batches, chunks
+from mistudio_ext.engine.capture import Capture, make_slots
+from mistudio_ext.engine.lanes import Lanes
 from mistudio_ext.engine.load import LoadedModel
-from mistudio_ext.engine.memory import Budget
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.request import Contexts
+from mistudio_ext.engine.resume import Kept
 from mistudio_ext.engine.structure import text_model
 from mistudio_ext.engine.writer import Writer
 from mistudio_ext.spec import ExtractionSpec
@@ -31,16 +32,16 @@ class Passed:
     ----------
     seconds, tokens
         Time that they took, and the tokens that went through the model.
-    halvings
+    reductions
         How often memory ran out.
-    batch_tokens
-        Tokens of a batch at the end.
+    tokens_at_once
+        Tokens that went through the model at a time at the end.
     """
 
     seconds: float = 0.0
     tokens: int = 0
-    halvings: int = 0
-    batch_tokens: int = 0
+    reductions: int = 0
+    tokens_at_once: int = 0
 
     @property
     def tokens_per_s(self) -> float:
@@ -83,7 +84,9 @@ def run(
     plan, kept = started.plan, started.kept
     dtype = DTYPES[spec.dtype][0]
     widths = [point.d for point in chosen]
-    slots = make_slots(STAGING_BUFFERS, plan.batch_tokens, widths, dtype, loaded.device)
+    # One of each lane is filled and one more waits for a lane, beside those of a single lane.
+    buffers = STAGING_BUFFERS + (plan.lanes if plan.lanes > 1 else 0)
+    slots = make_slots(buffers, plan.batch_tokens, widths, dtype, loaded.device)
     capture = Capture(
         loaded.model,
         text_model(loaded.model),
@@ -92,7 +95,6 @@ def run(
         loaded.device,
         plan.padding == "mask",
     )
-    budget = Budget(plan.batch_tokens)
     writer = Writer(
         started.files,
         started.layout,
@@ -103,41 +105,43 @@ def run(
         kept.samples,
         kept.begun,
     )
+    lanes = Lanes(capture, contexts, plan, writer.acquire)
     began = time.monotonic()
     done = _Done(contexts, spec.positions == "all", progress, kept.samples)
-    before, skipped = done.tokens, kept.begun.batches
+    done.add(_written(contexts, plan, kept))
+    before = done.tokens
+    done.tell()
     try:
-        for chunk in chunks(contexts.offsets, plan, kept.samples):
-            planned = batches(contexts.offsets, chunk, plan)
-            for batch in planned[:skipped]:
-                done.add(batch)
-                before += batch.tokens
+        for item in lanes.run(_todo(contexts, plan, kept)):
+            if isinstance(item, Chunk):
+                writer.end_chunk(item)
+                done.samples = item.end
+            else:
+                done.add(item.batches)
+                writer.submit(item)
             done.tell()
-            for batch in planned[skipped:]:
-                slot = writer.acquire()
-                _one_batch(capture, budget, contexts, batch, slot)
-                writer.submit(slot)
-                done.add(batch)
-                done.tell()
-            skipped = 0
-            writer.end_chunk(chunk)
-            done.samples = chunk.end
     finally:
+        lanes.close()
         capture.close()
         writer.close()
     writer.check()
     seconds = time.monotonic() - began
-    return Passed(seconds, done.tokens - before, budget.halvings, budget.tokens)
+    return Passed(seconds, done.tokens - before, lanes.reductions, lanes.tokens_at_once)
 
 
-def _one_batch(
-    capture: Capture, budget: Budget, contexts: Contexts, batch: Batch, slot: Slot
-) -> None:
-    def forward(part: Batch) -> None:
-        capture.forward(part, padded_ids(contexts.tokens, contexts.offsets, part), slot)
+def _written(contexts: Contexts, plan: Plan, kept: Kept) -> list[Batch]:
+    """Return the batches of the chunk to come that an earlier run wrote."""
+    chunk = next(chunks(contexts.offsets, plan, kept.samples), None)
+    return batches(contexts.offsets, chunk, plan)[: kept.begun.batches] if chunk else []
 
-    budget.run(batch, forward)
-    capture.finish(slot)
+
+def _todo(contexts: Contexts, plan: Plan, kept: Kept) -> Iterator[Batch | Chunk]:
+    """Yield the batches that are left, and after those of a chunk the chunk."""
+    skipped = kept.begun.batches
+    for chunk in chunks(contexts.offsets, plan, kept.samples):
+        yield from batches(contexts.offsets, chunk, plan)[skipped:]
+        yield chunk
+        skipped = 0
 
 
 class _Done:
@@ -149,10 +153,10 @@ class _Done:
         self._contexts, self._by_tokens, self._progress = contexts, by_tokens, progress
         self.samples, self.tokens = samples, int(contexts.offsets[samples])
 
-    def add(self, batch: Batch) -> None:
-        """Count one batch."""
-        self.samples += len(batch.samples)
-        self.tokens += batch.tokens
+    def add(self, batches: Sequence[Batch]) -> None:
+        """Count what went through."""
+        self.samples += sum(len(batch.samples) for batch in batches)
+        self.tokens += sum(batch.tokens for batch in batches)
 
     def tell(self) -> None:
         """Say how far it is."""

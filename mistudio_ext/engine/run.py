@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from mistudio_ext import batching
-from mistudio_ext.engine import gpu, output, passes, reuse, verify
+from mistudio_ext.engine import gpu, lanes, output, passes, reuse, verify
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Plan, make_plan
 from mistudio_ext.engine.choose import choose_points
@@ -237,6 +237,7 @@ class _Extraction:
             padding=rule,
             room=gpu.room(loaded.device, self._request.share),
             pass_bytes=_pass_bytes(row_bytes, width, loaded.dtype.itemsize),
+            lanes=lanes.possible(loaded, self._request.format, torch.get_num_threads()),
         )
 
     def _check_contexts(
@@ -264,11 +265,11 @@ class _Extraction:
         passed = passes.run(
             loaded, self._request.spec, contexts, chosen, started, self._report.progress
         )
-        if passed.halvings:
+        if passed.reductions:
             self._warn(
                 "batch_reduced",
-                f"Memory ran out {passed.halvings} times; batches were reduced to "
-                f"{passed.batch_tokens} of {started.plan.batch_tokens} tokens.",
+                f"Memory ran out {passed.reductions} times; batches were reduced to "
+                f"{passed.tokens_at_once} of {started.plan.tokens_at_once} tokens.",
             )
         return passed
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 def use_threads(threads: int | None) -> int:
@@ -36,3 +40,29 @@ def start(work: Callable[[], None], name: str) -> threading.Thread:
     ready.wait()
     torch.set_num_threads(count)
     return thread
+
+
+class Pool:
+    """Threads that share the CPU threads with which torch computed in the one that calls.
+
+    Some libraries know only one number of threads for all that compute. So it is their share
+    everywhere until the pool is closed, and meanwhile the thread that calls leaves computing to
+    them.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._count = torch.get_num_threads()
+        each = max(1, self._count // workers)
+        torch.set_num_threads(each)
+        self._executor = ThreadPoolExecutor(
+            workers, "mistudio-lane", torch.set_num_threads, (each,)
+        )
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Run ``work`` in the next thread that is free."""
+        return self._executor.submit(work)
+
+    def close(self) -> None:
+        """Wait for what runs; what has not begun never will."""
+        self._executor.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._count)

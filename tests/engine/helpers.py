@@ -61,7 +61,7 @@ def make_spec(
     tokenization: dict[str, Any],
     hooks: list[str],
     format: str = "fp32",
-    threads: int = 1,
+    threads: int = 2,
     **settings: Any,
 ) -> dict[str, Any]:
     """Return an ``extract`` job's spec.json."""

@@ -26,7 +26,10 @@ CPU = torch.device("cpu")
 
 
 class SmallDevice(TorchDispatchMode):
-    """Counts the live bytes of the tensors made under it and refuses more than a budget."""
+    """Counts the live bytes of the tensors made under it and refuses more than a budget.
+
+    It sees the thread that entered it alone: let the model run in one lane.
+    """
 
     def __init__(self, budget: int) -> None:
         super().__init__()
@@ -70,7 +73,7 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path) -> None:
     lengths = [16] * 64
     run(tmp_path / "a", lengths, batch_tokens=1024)
     mode = SmallDevice(1_200_000)
-    report = run(tmp_path / "b", lengths, mode, batch_tokens=1024)
+    report = run(tmp_path / "b", lengths, mode, batch_tokens=1024, threads=1)
     assert mode.refused > 0
     assert "batch_reduced" in report.warnings
     a, b = (np.load(tmp_path / x / "out" / f"{HOOK}.npy") for x in "ab")
@@ -80,7 +83,7 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path) -> None:
 
 def test_one_sample_that_does_not_fit_fails_with_what_to_change(tmp_path: Path) -> None:
     with pytest.raises(OutOfMemoryError) as caught:
-        run(tmp_path, [400] * 4, SmallDevice(1_200_000), batch_tokens=1600)
+        run(tmp_path, [400] * 4, SmallDevice(1_200_000), batch_tokens=1600, threads=1)
     assert "shorter context" in (caught.value.hint or "")
     found = manifests.read(tmp_path / "out")
     assert (found["state"], found["error"]["code"]) == ("failed", "out_of_memory")

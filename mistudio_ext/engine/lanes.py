@@ -1,0 +1,186 @@
+"""Several passes through one model at a time, each by its share of the CPU's threads.
+
+One pass keeps all processors busy only where torch splits the work of an operation among them;
+in between they wait for each other, and for Python. Two passes at a time, with half of the
+threads and half of the tokens each, fill one another's pauses. On a GPU the operations of one
+pass follow each other without pauses, and there is one lane.
+
+A model may run in two threads if a pass leaves nothing behind in it. Most do not; that is
+tested by a pass, and what a short one cannot show is known by name.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from mistudio_ext.engine import threads
+from mistudio_ext.engine.batches import Batch, Chunk, Plan, padded_ids
+from mistudio_ext.engine.capture import Capture, Slot
+from mistudio_ext.engine.load import LoadedModel
+from mistudio_ext.engine.memory import Budget, attempt
+from mistudio_ext.engine.request import Contexts
+from mistudio_ext.engine.structure import text_model
+from mistudio_ext.engine.tracing import example_ids
+
+#: Lanes where there can be several; measured on two processors.
+_LANES = 2
+#: Formats whose layers are torch's own. Quantized ones keep state in objects that we cannot see.
+_PLAIN = ("fp32", "bf16", "fp16")
+
+
+def possible(loaded: LoadedModel, fmt: str, threads: int) -> int:
+    """Return how many batches may go through a model at a time.
+
+    Parameters
+    ----------
+    fmt
+        The format in which the model is in memory.
+    threads
+        CPU threads that torch may use. A number that lanes cannot share equally gives one.
+    """
+    model = loaded.model
+    if loaded.device.type != "cpu" or fmt not in _PLAIN or threads % _LANES:
+        return 1
+    if _is_foreign(model) or any(_changes_with_length(module) for module in model.modules()):
+        return 1
+    runner, ids = text_model(model), example_ids(model.config)
+
+    def run() -> None:
+        with torch.inference_mode():
+            runner(input_ids=ids, use_cache=False)
+
+    return _LANES if leaves_no_trace(model, run) else 1
+
+
+def _is_foreign(model: Any) -> bool:
+    """Return whether a model runs its repository's code, or another library's layers."""
+    own_code = type(model).__module__.startswith("transformers_modules")
+    return own_code or getattr(model, "hf_quantizer", None) is not None
+
+
+def _changes_with_length(module: nn.Module) -> bool:
+    """Return whether a module computes its rotary frequencies anew for samples that are longer."""
+    return "dynamic" in str(getattr(module, "rope_type", ""))
+
+
+def leaves_no_trace(model: nn.Module, run: Callable[[], None]) -> bool:
+    """Return whether ``run`` leaves all modules as they are: tensors, attributes, containers."""
+    before, versions = _state(model)
+    run()
+    after, versions_after = _state(model)
+    same = len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))
+    return same and versions == versions_after
+
+
+def _state(model: nn.Module) -> tuple[list[Any], list[int]]:
+    """Return what the modules hold, and how often each tensor of it was written to."""
+    held: list[Any] = []
+    for module in model.modules():
+        for value in vars(module).values():
+            held.append(value)
+            if isinstance(value, dict):
+                held.extend(value.values())
+            elif isinstance(value, list | tuple | set):
+                held.extend(value)
+    tensors = (value for value in held if isinstance(value, torch.Tensor))
+    return held, [t._version for t in tensors if not t.is_inference()]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A batch in a lane; its ``future`` gives what the failure said if memory ran out."""
+
+    batch: Batch
+    slot: Slot
+    future: Future[str | None] | None = None
+
+
+class Lanes:
+    """Runs batches through the model, in one lane or in several, and keeps their order.
+
+    If memory runs out in one of several, there is one lane from then on, in which batches are
+    halved as :class:`Budget` says.
+
+    Parameters
+    ----------
+    acquire
+        Gives an empty slot; may wait for one.
+    """
+
+    def __init__(
+        self, capture: Capture, contexts: Contexts, plan: Plan, acquire: Callable[[], Slot]
+    ) -> None:
+        self._capture, self._contexts, self._acquire = capture, contexts, acquire
+        self._budget = Budget(plan.batch_tokens)
+        self._lanes = plan.lanes
+        self._pool = threads.Pool(plan.lanes) if plan.lanes > 1 else None
+        self._lost = 0
+
+    @property
+    def reductions(self) -> int:
+        """How often memory ran out, so that less went through the model at a time."""
+        return self._lost + self._budget.halvings
+
+    @property
+    def tokens_at_once(self) -> int:
+        """Tokens that go through the model at a time, as memory allows by now."""
+        return self._budget.tokens * (self._lanes if self._pool else 1)
+
+    def run(self, todo: Iterable[Batch | Chunk]) -> Iterator[Slot | Chunk]:
+        """Yield a filled slot for each batch, in their order, and each chunk in its place.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If even one sample by itself does not fit.
+        """
+        waiting: deque[_Begun | Chunk] = deque()
+        for item in todo:
+            waiting.append(item if isinstance(item, Chunk) else self._begin(item))
+            # One more than there are lanes, so that none waits for us.
+            while len(waiting) > (self._lanes + 1 if self._pool else 0):
+                yield self._end(waiting)
+        while waiting:
+            yield self._end(waiting)
+
+    def close(self) -> None:
+        """Wait for the passes that run; those that have not begun never will."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _begin(self, batch: Batch) -> _Begun:
+        slot = self._acquire()
+        if self._pool is None:
+            self._budget.run(batch, partial(self._forward, slot))
+            return _Begun(batch, slot)
+        work = partial(self._forward, slot, batch)
+        return _Begun(batch, slot, self._pool.submit(partial(attempt, work)))
+
+    def _end(self, waiting: deque[_Begun | Chunk]) -> Slot | Chunk:
+        item = waiting.popleft()
+        if isinstance(item, Chunk):
+            return item
+        if item.future is not None and item.future.result() is not None:
+            self._stay_alone([each.future for each in waiting if isinstance(each, _Begun)])
+            self._budget.run(item.batch, partial(self._forward, item.slot))
+        self._capture.finish(item.slot)
+        return item.slot
+
+    def _stay_alone(self, others: list[Future[str | None] | None]) -> None:
+        """Let the other lanes end, and use them no more."""
+        wait([future for future in others if future is not None])
+        if self._pool is not None:
+            self._pool.close()
+            self._pool, self._lost = None, 1
+
+    def _forward(self, slot: Slot, batch: Batch) -> None:
+        ids = padded_ids(self._contexts.tokens, self._contexts.offsets, batch)
+        self._capture.forward(batch, ids, slot)
