@@ -13,7 +13,8 @@ tells the cost even on a machine that others use at the same time; miStudio's in
 checking the model. Three layers times three hook points go to disk as float16.
 
 Methods
-    bare          the base model on miStudio's own batches, to the same depth; nothing is kept
+    bare          the base model to the same depth, nothing kept: one pass at a time by all threads,
+                  on batches of the tokens that miStudio has in its two lanes together
     miStudio      the engine, with checksums, statistics, journal and fdatasync
     miStudio-resid  the same, with the residual stream alone, as hidden_states gives it
     hooks+save    forward hooks, batches in dataset order padded to their longest, np.save

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Tokens per forward pass where nobody says: where a CPU and a GPU reach their full speed. A CPU
+#: Tokens at once where nobody says: where a CPU and a GPU reach their full speed. A CPU
 #: reaches it with half of them where each is much work (a pass of 1.7e11 operations), and memory
 #: is saved: at GPT-2's shape 150 MB.
 CPU_BATCH_TOKENS, CPU_FEWEST_TOKENS, _CPU_PASS_FLOPS = 2048, 1024, 1.7e11
@@ -39,7 +39,7 @@ def batch_tokens(
     room: int | None = None,
     pass_bytes: int = 0,
 ) -> int:
-    """Return the tokens of a forward pass; the same arguments always give the same.
+    """Return the tokens that go through a model at once; the same arguments always give the same.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ class ExtractionSpec(_Spec):
     dtype: StorageDtype = "float16"
     #: Use only the first samples (contexts) of the tokenization.
     max_samples: int | None = None
-    #: Tokens per forward pass; None lets the engine choose.
+    #: Tokens that go through the model at once; None lets the engine choose.
     batch_tokens: int | None = None
     #: ``auto``, ``cpu``, ``cuda`` or ``cuda:0``.
     device: str = "auto"

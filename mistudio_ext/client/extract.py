@@ -75,7 +75,8 @@ def extract(
     max_samples
         Use only the first samples.
     batch_tokens
-        Tokens of a forward pass; None lets the engine choose.
+        Tokens that go through the model at once; None lets the engine choose. On a CPU two
+        forward passes may share them.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:0"``.
     fallback

@@ -70,7 +70,7 @@ class Models:
             A model of the catalog, or a repository on the Hub, of which nothing
             but ``config.json`` is read.
         batch_tokens
-            Tokens of a forward pass; None for 4096.
+            Tokens that go through the model at once; None for 4096.
         n_hooks
             Hook points that are stored; None for one.
 

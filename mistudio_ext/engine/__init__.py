@@ -22,6 +22,7 @@ Only worker processes import this package: it imports torch and transformers.
 ``writer``     staging buffers → array files, in background threads
 ``statistics`` per hook, in one pass with the writing
 ``journal``    what is safely on disk
+``lanes``      several passes at a time, and which models may run so
 ``passes``     the loop over all batches, from the model to the writer
 ``run``        the conductor
 """

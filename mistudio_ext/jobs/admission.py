@@ -72,7 +72,7 @@ class Admission:
             raise OutOfMemoryError(
                 f"The job needs about {_gb(need.memory)}, but the largest device that it may use "
                 f"has {_gb(largest)}.",
-                hint="Choose a smaller format (bf16, q8, q4), fewer tokens per batch, "
+                hint="Choose a smaller format (bf16, q8, q4), fewer tokens at once, "
                 "or another device.",
             )
         return need

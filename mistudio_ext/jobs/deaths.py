@@ -54,7 +54,7 @@ def explain(death: Death) -> tuple[str, dict[str, Any]]:
             "message": "Memory ran out, that of the machine or what its container or session "
             "may use, and the kernel killed the worker process.",
             "hint": "Close other programs and notebooks' kernels, choose a smaller format or "
-            f"fewer tokens per batch, then {_GOES_ON}",
+            f"fewer tokens at once, then {_GOES_ON}",
         }
     if status is None and _LAST_WORDS in death.log:
         words = death.log.partition(_LAST_WORDS)[2].splitlines()[0]
@@ -77,7 +77,7 @@ def explain(death: Death) -> tuple[str, dict[str, Any]]:
             "code": "worker_killed",
             "message": "The worker process was killed from outside (signal 9).",
             "hint": "Somebody, or a limit of this machine or container, ended it; memory is the "
-            "usual reason: choose a smaller format or fewer tokens per batch, then " + _GOES_ON,
+            "usual reason: choose a smaller format or fewer tokens at once, then " + _GOES_ON,
         }
     if status < 0 and -status in _CRASHES:
         return "failed", _crashed(_name(-status))

@@ -23,7 +23,7 @@ _ORDER = {"cpu": ("fp32", "bf16", "q8", "q4"), "gpu": ("fp32", "bf16", "fp16", "
 
 @dataclass(frozen=True)
 class Batch:
-    """An extraction's batch: tokens of a forward pass, and hook points that are stored."""
+    """An extraction's batch: tokens at once, and hook points that are stored."""
 
     tokens: int = 4096
     n_hooks: int = 1

@@ -56,7 +56,7 @@ def describe(error: BaseException) -> MiStudioError:
     ):
         return OutOfMemoryError(
             f"There was not enough memory: {text or type(error).__name__}.",
-            hint="Close other programs, choose a smaller format, or fewer tokens per batch.",
+            hint="Close other programs, choose a smaller format, or fewer tokens at once.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpaceError(

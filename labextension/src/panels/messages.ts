@@ -243,7 +243,7 @@ const english = {
   'extract.mode.truncate': 'cut off',
   'extract.mode.chunk': 'split into chunks',
   'extract.mode.pack': 'pack texts together',
-  'extract.batch': 'Tokens per batch',
+  'extract.batch': 'Tokens at once',
   'extract.batch.auto': 'automatic',
   'extract.device': 'Device',
   'extract.device.auto': 'automatic',

@@ -51,7 +51,7 @@ export const modelTexts = {
   'card.format.load': 'To load',
   'card.format.extract': 'To extract',
   'card.recommended': 'recommended',
-  'card.batch': 'Tokens per batch',
+  'card.batch': 'Tokens at once',
   'card.device': 'Device',
   'card.device.free': '{name}: {free} free of {total}',
   'card.estimates': 'Estimates. What is measured after loading shows in the model’s formats.',
