@@ -17,6 +17,7 @@ Methods
                   on batches of the tokens that miStudio has in its two lanes together
     miStudio      the engine, with checksums, statistics, journal and fdatasync
     miStudio-resid  the same, with the residual stream alone, as hidden_states gives it
+    miStudio-one-lane  the same, one pass at a time
     hooks+save    forward hooks, batches in dataset order padded to their longest, np.save
     hidden_states output_hidden_states=True; it can only give the residual stream
     TransformerLens, SAELens, nnsight: where they are installed; SAELens's runner stores one
@@ -58,6 +59,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import peers
 
 from mistudio_ext.engine import batches as engine_batches
+from mistudio_ext.engine import lanes
 from mistudio_ext.engine.load import LoadedModel, choose_device
 from mistudio_ext.engine.memory import keep_heap
 from mistudio_ext.engine.run import extract
@@ -268,6 +270,16 @@ def residual_only(case: Case, out: Path) -> float:
     return mistudio(replace(case, points=POINTS[:1]), out)
 
 
+def one_lane(case: Case, out: Path) -> float:
+    """Run the engine with one pass at a time."""
+    possible = lanes.possible
+    lanes.possible = lambda *_: 1
+    try:
+        return mistudio(case, out)
+    finally:
+        lanes.possible = possible
+
+
 def hooks_and_save(case: Case, out: Path) -> float:
     from mistudio_ext.engine.points import build
     from mistudio_ext.engine.structure import discover
@@ -320,6 +332,7 @@ METHODS: dict[str, tuple[Callable[[Case, Path], float], str | None]] = {
     "bare": (bare, None),
     "miStudio": (mistudio, None),
     "miStudio-resid": (residual_only, None),
+    "miStudio-one-lane": (one_lane, None),
     "hooks+save": (hooks_and_save, None),
     "hidden_states": (hidden_states, None),
     "TransformerLens": (peers.transformer_lens, "transformer_lens"),

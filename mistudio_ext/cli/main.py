@@ -102,9 +102,7 @@ def _add_extract(extract: argparse.ArgumentParser) -> None:
     extract.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
     extract.add_argument("--context", type=int, metavar="N", help="longest context in tokens")
     extract.add_argument("--max-samples", type=int, metavar="N", help="only the first N contexts")
-    extract.add_argument(
-        "--batch-tokens", default="auto", metavar="N|auto", help="tokens at once"
-    )
+    extract.add_argument("--batch-tokens", default="auto", metavar="N|auto", help="tokens at once")
     extract.add_argument("--device", default="auto", metavar="auto|cpu|cuda:0")
     extract.add_argument("--quantize", choices=("none", "q8", "q4", "q2"), default="none")
     extract.add_argument(

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mistudio_ext.engine import threads
+from mistudio_ext.engine import gpu, threads
 from mistudio_ext.engine.batches import Batch, Chunk, Plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot
 from mistudio_ext.engine.load import LoadedModel
@@ -47,7 +47,7 @@ def possible(loaded: LoadedModel, fmt: str, threads: int) -> int:
         CPU threads that torch may use. A number that lanes cannot share equally gives one.
     """
     model = loaded.model
-    if loaded.device.type != "cpu" or fmt not in _PLAIN or threads % _LANES:
+    if gpu.is_gpu(loaded.device) or fmt not in _PLAIN or threads % _LANES:
         return 1
     if _is_foreign(model) or any(_changes_with_length(module) for module in model.modules()):
         return 1
@@ -111,17 +111,29 @@ class Lanes:
 
     Parameters
     ----------
+    lanes
+        How many there are. The plan's, but for what was begun on a CPU and goes on on a GPU.
     acquire
         Gives an empty slot; may wait for one.
+    slots
+        How many slots there are.
     """
 
     def __init__(
-        self, capture: Capture, contexts: Contexts, plan: Plan, acquire: Callable[[], Slot]
+        self,
+        capture: Capture,
+        contexts: Contexts,
+        plan: Plan,
+        lanes: int,
+        acquire: Callable[[], Slot],
+        slots: int,
     ) -> None:
         self._capture, self._contexts, self._acquire = capture, contexts, acquire
         self._budget = Budget(plan.batch_tokens)
-        self._lanes = plan.lanes
-        self._pool = threads.Pool(plan.lanes) if plan.lanes > 1 else None
+        self._pool = threads.Pool(lanes) if lanes > 1 else None
+        # One more than there are lanes, so that none waits for us; and a slot for the writer.
+        self._ahead = min(lanes + 1, slots - 1) if self._pool else 0
+        self._lanes = lanes
         self._lost = 0
 
     @property
@@ -132,7 +144,7 @@ class Lanes:
     @property
     def tokens_at_once(self) -> int:
         """Tokens that go through the model at a time, as memory allows by now."""
-        return self._budget.tokens * (self._lanes if self._pool else 1)
+        return self._budget.tokens * (1 if self._lost else self._lanes)
 
     def run(self, todo: Iterable[Batch | Chunk]) -> Iterator[Slot | Chunk]:
         """Yield a filled slot for each batch, in their order, and each chunk in its place.
@@ -145,8 +157,7 @@ class Lanes:
         waiting: deque[_Begun | Chunk] = deque()
         for item in todo:
             waiting.append(item if isinstance(item, Chunk) else self._begin(item))
-            # One more than there are lanes, so that none waits for us.
-            while len(waiting) > (self._lanes + 1 if self._pool else 0):
+            while len(waiting) > self._ahead:
                 yield self._end(waiting)
         while waiting:
             yield self._end(waiting)
@@ -179,7 +190,7 @@ class Lanes:
         wait([future for future in others if future is not None])
         if self._pool is not None:
             self._pool.close()
-            self._pool, self._lost = None, 1
+            self._pool, self._ahead, self._lost = None, 0, 1
 
     def _forward(self, slot: Slot, batch: Batch) -> None:
         ids = padded_ids(self._contexts.tokens, self._contexts.offsets, batch)

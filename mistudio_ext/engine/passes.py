@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mistudio_ext.batching import STAGING_BUFFERS
-from mistudio_ext.engine import output
+from mistudio_ext.engine import gpu, output
 from mistudio_ext.engine.arrays import DTYPES
 from mistudio_ext.engine.batches import Batch, Chunk, Plan, batches, chunks
 from mistudio_ext.engine.capture import Capture, make_slots
@@ -84,8 +84,9 @@ def run(
     plan, kept = started.plan, started.kept
     dtype = DTYPES[spec.dtype][0]
     widths = [point.d for point in chosen]
-    # One of each lane is filled and one more waits for a lane, beside those of a single lane.
-    buffers = STAGING_BUFFERS + (plan.lanes if plan.lanes > 1 else 0)
+    count = 1 if gpu.is_gpu(loaded.device) else plan.lanes
+    # Each lane fills one and one waits for a lane, beside those that a single lane has.
+    buffers = STAGING_BUFFERS + (count if count > 1 else 0)
     slots = make_slots(buffers, plan.batch_tokens, widths, dtype, loaded.device)
     capture = Capture(
         loaded.model,
@@ -105,13 +106,13 @@ def run(
         kept.samples,
         kept.begun,
     )
-    lanes = Lanes(capture, contexts, plan, writer.acquire)
+    lanes = Lanes(capture, contexts, plan, count, writer.acquire, len(slots))
     began = time.monotonic()
     done = _Done(contexts, spec.positions == "all", progress, kept.samples)
     done.add(_written(contexts, plan, kept))
     before = done.tokens
-    done.tell()
     try:
+        done.tell()
         for item in lanes.run(_todo(contexts, plan, kept)):
             if isinstance(item, Chunk):
                 writer.end_chunk(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import capture, gpu, statistics
+from mistudio_ext.engine import capture, statistics
 from mistudio_ext.engine.load import LoadedModel
 from mistudio_ext.engine.run import extract
 
@@ -23,39 +22,9 @@ LENGTHS = [int(n) for n in np.random.default_rng(2).integers(1, 32, 120)]
 CPU = torch.device("cpu")
 
 
-class LateStream:
-    """Does what it is asked for when its event is waited for, as late as a GPU could be."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def run(self, work: Callable[[], None]) -> Any:
-        return LateEvent(work)
-
-
-class LateEvent:
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work: Callable[[], None] | None = work
-
-    def synchronize(self) -> None:
-        if self._work is not None:
-            self._work()
-        self._work = None
-
-
-@pytest.fixture
-def late_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU is taken for a GPU."""
-    monkeypatch.setattr(gpu, "is_gpu", lambda _: True)
-    monkeypatch.setattr(gpu, "pinned", lambda shape, dtype: torch.empty(shape, dtype=dtype))
-    monkeypatch.setattr(gpu, "to_device", lambda array, _: torch.from_numpy(array))
-    monkeypatch.setattr(gpu, "room", lambda *_: 1 << 30)
-    monkeypatch.setattr(gpu, "SideStream", LateStream)
-
-
 def run(folder: Path, **settings: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
     tokenization = make_tokenization(folder / "tok", LENGTHS, VOCAB)
-    settings = {"batch_tokens": 64, "dtype": "float16", **settings}
+    settings = {"batch_tokens": 64, "dtype": "float16", "threads": 1, **settings}
     spec = make_spec(folder / "out", folder, tokenization, HOOKS, **settings)
     extract(spec, Recorder(), LoadedModel(tiny_model("llama"), CPU, torch.float32))
     arrays = {path.name: path.read_bytes() for path in (folder / "out").glob("*.npy")}

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import lanes, run
+from mistudio_ext.engine import lanes, passes, run
 from mistudio_ext.engine.batches import Plan, make_plan
+from mistudio_ext.engine.capture import make_slots
 from mistudio_ext.engine.load import LoadedModel
 from mistudio_ext.errors import CancelledError, ExtractionError, OutOfMemoryError
 
@@ -246,16 +247,46 @@ def test_a_sample_that_does_not_fit_alone_fails_with_what_to_change(tmp_path: Pa
         extract(tmp_path, model, report=SmallFromNowOn(model.model))
 
 
-def test_cancelled_in_the_middle_it_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after", [0, 20])
+def test_cancelled_it_goes_on_to_the_same_bits(after: int, tmp_path: Path) -> None:
+    model = tiny_model("llama")
+    _, expected = extract(tmp_path / "a", model)
+    crowd = Crowd(model.model)
+    with pytest.raises(CancelledError):
+        extract(tmp_path / "b", model, report=Recorder(cancel_after=after))
+    assert crowd.inside == 0
+    assert not [t for t in threading.enumerate() if t.name.startswith("mistudio-")]
+    found = manifests.read(tmp_path / "b/out")
+    assert found["state"] == "cancelled"
+    _, stored = extract(tmp_path / "b", model)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, stored, strict=True))
+
+
+def test_what_two_lanes_began_goes_on_in_one_on_a_gpu(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     model = tiny_model("llama")
     _, expected = extract(tmp_path / "a", model)
     crowd = Crowd(model.model)
     with pytest.raises(CancelledError):
         extract(tmp_path / "b", model, report=Recorder(cancel_after=20))
-    assert crowd.inside == 0
-    assert not [t for t in threading.enumerate() if t.name.startswith("mistudio-")]
-    found = manifests.read(tmp_path / "b/out")
-    assert found["state"] == "cancelled"
+    assert crowd.most == 2
+    request.getfixturevalue("late_gpu")
+    crowd.most = 0
+    _, stored = extract(tmp_path / "b", model)
+    assert crowd.most == 1
+    for a, b in zip(expected, stored, strict=True):
+        assert np.abs(a - b).max() < 2e-6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_staging_buffers_will_do(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory ends there are fewer of them than lanes could fill."""
+    model = tiny_model("llama")
+    _, expected = extract(tmp_path / "a", model)
+    monkeypatch.setattr(passes, "make_slots", lambda _, *args: make_slots(count, *args))
     _, stored = extract(tmp_path / "b", model)
     assert all(np.array_equal(a, b) for a, b in zip(expected, stored, strict=True))
 
