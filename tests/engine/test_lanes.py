@@ -93,7 +93,7 @@ def test_every_family_may_run_in_two_lanes(family: str) -> None:
     assert lanes.possible(loaded(tiny_model(family)), "fp32", 2) == 2
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3_text", "mixtral", "falcon", "lfm2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_two_lanes_store_the_very_bits_of_one(
     family: str, tmp_path: Path, one_lane: Callable[..., list[np.ndarray[Any, Any]]]
 ) -> None:
