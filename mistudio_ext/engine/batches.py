@@ -52,8 +52,9 @@ class Plan:
         return self.batch_tokens * self.lanes
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return asdict(self)
+        """Return plain JSON data; one lane is not told, as before there could be several."""
+        data = asdict(self)
+        return data if self.lanes > 1 else {k: v for k, v in data.items() if k != "lanes"}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

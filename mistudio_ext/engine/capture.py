@@ -138,7 +138,12 @@ class Capture:
         self._use_mask = use_mask
         self._side = gpu.SideStream(device) if gpu.is_gpu(device) else None
         self._now = _Now()
+        self._stopping = False
         self._handles = [self._hook(model, i, point) for i, point in enumerate(self._points)]
+
+    def stop(self) -> None:
+        """End the passes that run, in whatever thread, at their next hook point; they fail."""
+        self._stopping = True
 
     def close(self) -> None:
         """Take the hooks off the model."""
@@ -202,6 +207,8 @@ class Capture:
         return module.register_forward_hook(after)
 
     def _store(self, now: _Pass, index: int, value: Any) -> None:
+        if self._stopping:
+            raise StopForward
         x = hidden(value, now.shape)
         slot, batch, point = now.slot, now.batch, self._points[index]
         if x is None:

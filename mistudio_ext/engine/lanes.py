@@ -67,8 +67,13 @@ def _is_foreign(model: Any) -> bool:
 
 
 def _changes_with_length(module: nn.Module) -> bool:
-    """Return whether a module computes its rotary frequencies anew for samples that are longer."""
-    return "dynamic" in str(getattr(module, "rope_type", ""))
+    """Return whether a module makes its table of positions anew where samples are longer.
+
+    ``rope_type`` is that of transformers' rotary embeddings, or one for each type of layer;
+    ``make_weights`` that of sinusoidal tables that grow.
+    """
+    rope_type = str(getattr(module, "rope_type", ""))
+    return "dynamic" in rope_type or "longrope" in rope_type or hasattr(module, "make_weights")
 
 
 def leaves_no_trace(model: nn.Module, run: Callable[[], None]) -> bool:
@@ -106,13 +111,14 @@ class _Begun:
 class Lanes:
     """Runs batches through the model, in one lane or in several, and keeps their order.
 
-    If memory runs out in one of several, there is one lane from then on, in which batches are
-    halved as :class:`Budget` says.
+    Which thread runs a batch decides nothing that is stored. If memory runs out in one of several
+    lanes, there is one from then on, in which batches are halved as :class:`Budget` says.
 
     Parameters
     ----------
     lanes
-        How many there are. The plan's, but for what was begun on a CPU and goes on on a GPU.
+        How many there are. The plan's, but for what was begun on a CPU and goes on on a GPU, or
+        with another number of threads.
     acquire
         Gives an empty slot; may wait for one.
     slots
@@ -142,8 +148,13 @@ class Lanes:
         return self._lost + self._budget.halvings
 
     @property
+    def tokens_planned(self) -> int:
+        """Tokens that should go through the model at a time."""
+        return self._budget.planned * self._lanes
+
+    @property
     def tokens_at_once(self) -> int:
-        """Tokens that go through the model at a time, as memory allows by now."""
+        """Those that memory allows by now."""
         return self._budget.tokens * (1 if self._lost else self._lanes)
 
     def run(self, todo: Iterable[Batch | Chunk]) -> Iterator[Slot | Chunk]:
@@ -163,7 +174,8 @@ class Lanes:
             yield self._end(waiting)
 
     def close(self) -> None:
-        """Wait for the passes that run; those that have not begun never will."""
+        """End the passes that run at their next hook point; the others never begin."""
+        self._capture.stop()
         if self._pool is not None:
             self._pool.close()
 
@@ -179,15 +191,15 @@ class Lanes:
         item = waiting.popleft()
         if isinstance(item, Chunk):
             return item
-        if item.future is not None and item.future.result() is not None:
+        if item.future is not None and _failed(item.future):
             self._stay_alone([each.future for each in waiting if isinstance(each, _Begun)])
             self._budget.run(item.batch, partial(self._forward, item.slot))
         self._capture.finish(item.slot)
         return item.slot
 
     def _stay_alone(self, others: list[Future[str | None] | None]) -> None:
-        """Let the other lanes end, and use them no more."""
-        wait([future for future in others if future is not None])
+        """Let the passes that run end, and use their lanes no more."""
+        wait([future for future in others if future is not None and not future.cancel()])
         if self._pool is not None:
             self._pool.close()
             self._pool, self._ahead, self._lost = None, 0, 1
@@ -195,3 +207,8 @@ class Lanes:
     def _forward(self, slot: Slot, batch: Batch) -> None:
         ids = padded_ids(self._contexts.tokens, self._contexts.offsets, batch)
         self._capture.forward(batch, ids, slot)
+
+
+def _failed(future: Future[str | None]) -> bool:
+    """Return whether a batch is still to be run: memory ran out in it, or before it began."""
+    return future.cancelled() or future.result() is not None

@@ -36,7 +36,8 @@ def keep_heap() -> None:
 
     By default it hands every large tensor back to the kernel, and the next batch
     faults the same pages in again: a fifth of the CPU time of a small model was
-    measured to go there. Other C libraries are left as they are.
+    measured to go there. It holds in the main thread; threads that run lanes have heaps of their
+    own, which glibc gives back where they are empty. Other C libraries are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         return

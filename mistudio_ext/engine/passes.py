@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from mistudio_ext.batching import STAGING_BUFFERS
 from mistudio_ext.engine import gpu, output
 from mistudio_ext.engine.arrays import DTYPES
@@ -34,14 +36,15 @@ class Passed:
         Time that they took, and the tokens that went through the model.
     reductions
         How often memory ran out.
-    tokens_at_once
-        Tokens that went through the model at a time at the end.
+    tokens_at_once, tokens_planned
+        Tokens that went through the model at a time at the end, and that should have.
     """
 
     seconds: float = 0.0
     tokens: int = 0
     reductions: int = 0
     tokens_at_once: int = 0
+    tokens_planned: int = 0
 
     @property
     def tokens_per_s(self) -> float:
@@ -84,7 +87,9 @@ def run(
     plan, kept = started.plan, started.kept
     dtype = DTYPES[spec.dtype][0]
     widths = [point.d for point in chosen]
-    count = 1 if gpu.is_gpu(loaded.device) else plan.lanes
+    # What was begun in several lanes may go on on a GPU, or with fewer threads.
+    alone = gpu.is_gpu(loaded.device) or torch.get_num_threads() % plan.lanes
+    count = 1 if alone else plan.lanes
     # Each lane fills one and one waits for a lane, beside those that a single lane has.
     buffers = STAGING_BUFFERS + (count if count > 1 else 0)
     slots = make_slots(buffers, plan.batch_tokens, widths, dtype, loaded.device)
@@ -109,9 +114,9 @@ def run(
     lanes = Lanes(capture, contexts, plan, count, writer.acquire, len(slots))
     began = time.monotonic()
     done = _Done(contexts, spec.positions == "all", progress, kept.samples)
-    done.add(_written(contexts, plan, kept))
-    before = done.tokens
     try:
+        done.add(_written(contexts, plan, kept))
+        before = done.tokens
         done.tell()
         for item in lanes.run(_todo(contexts, plan, kept)):
             if isinstance(item, Chunk):
@@ -127,7 +132,13 @@ def run(
         writer.close()
     writer.check()
     seconds = time.monotonic() - began
-    return Passed(seconds, done.tokens - before, lanes.reductions, lanes.tokens_at_once)
+    return Passed(
+        seconds,
+        done.tokens - before,
+        lanes.reductions,
+        lanes.tokens_at_once,
+        lanes.tokens_planned,
+    )
 
 
 def _written(contexts: Contexts, plan: Plan, kept: Kept) -> list[Batch]:

@@ -269,7 +269,7 @@ class _Extraction:
             self._warn(
                 "batch_reduced",
                 f"Memory ran out {passed.reductions} times; batches were reduced to "
-                f"{passed.tokens_at_once} of {started.plan.tokens_at_once} tokens.",
+                f"{passed.tokens_at_once} of {passed.tokens_planned} tokens.",
             )
         return passed
 

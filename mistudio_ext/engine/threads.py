@@ -30,8 +30,7 @@ def start(work: Callable[[], None], name: str) -> threading.Thread:
     count, ready = torch.get_num_threads(), threading.Event()
 
     def alone() -> None:
-        # It holds for the thread that calls it, and for threads that have not used torch yet.
-        torch.set_num_threads(1)
+        _compute_with(1)
         ready.set()
         work()
 
@@ -40,6 +39,14 @@ def start(work: Callable[[], None], name: str) -> threading.Thread:
     ready.wait()
     torch.set_num_threads(count)
     return thread
+
+
+def _compute_with(threads: int) -> None:
+    """Let torch use so many threads for what the calling one asks of it."""
+    # A thread that has not asked yet takes the number that was set last, by whomever, when it
+    # first computes; what is set before it has asked is forgotten then.
+    torch.get_num_threads()
+    torch.set_num_threads(threads)
 
 
 class Pool:
@@ -54,9 +61,7 @@ class Pool:
         self._count = torch.get_num_threads()
         each = max(1, self._count // workers)
         torch.set_num_threads(each)
-        self._executor = ThreadPoolExecutor(
-            workers, "mistudio-lane", torch.set_num_threads, (each,)
-        )
+        self._executor = ThreadPoolExecutor(workers, "mistudio-lane", _compute_with, (each,))
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Run ``work`` in the next thread that is free."""

@@ -15,10 +15,12 @@ import torch
 from torch import nn
 
 from mistudio_ext.activations import manifest as manifests
-from mistudio_ext.engine import lanes, passes, run
-from mistudio_ext.engine.batches import Plan, make_plan
-from mistudio_ext.engine.capture import make_slots
+from mistudio_ext.engine import lanes, passes, run, threads
+from mistudio_ext.engine.batches import Batch, Plan, make_plan
+from mistudio_ext.engine.capture import Capture, make_slots
 from mistudio_ext.engine.load import LoadedModel
+from mistudio_ext.engine.points import build
+from mistudio_ext.engine.structure import discover, text_model
 from mistudio_ext.errors import CancelledError, ExtractionError, OutOfMemoryError
 
 from .helpers import Recorder, make_spec, make_tokenization
@@ -152,6 +154,12 @@ def test_frequencies_that_depend_on_the_length_have_one_lane(rope_type: str) -> 
     assert lanes.possible(loaded(model), "fp32", 2) == 1
 
 
+def test_tables_of_positions_that_grow_have_one_lane() -> None:
+    model = tiny_model("llama")
+    model.model.norm.make_weights = lambda: None
+    assert lanes.possible(loaded(model), "fp32", 2) == 1
+
+
 def test_a_gpu_a_quantized_model_and_odd_threads_have_one_lane() -> None:
     model = tiny_model("llama")
     gpu = LoadedModel(model, torch.device("cuda"), torch.float32)
@@ -178,6 +186,7 @@ def test_what_is_in_memory_at_once_does_not_depend_on_the_lanes() -> None:
     assert Plan.from_dict(two.to_dict()) == two
     before = {"batch_tokens": 64, "chunk_tokens": 640, "padding": "plain"}
     assert Plan.from_dict(before).lanes == 1  # As what was begun before there were lanes.
+    assert Plan.from_dict(before).to_dict() == before  # And what was finished can be taken over.
 
 
 def test_threads_are_shared_while_there_are_lanes(tmp_path: Path) -> None:
@@ -262,8 +271,9 @@ def test_cancelled_it_goes_on_to_the_same_bits(after: int, tmp_path: Path) -> No
     assert all(np.array_equal(a, b) for a, b in zip(expected, stored, strict=True))
 
 
-def test_what_two_lanes_began_goes_on_in_one_on_a_gpu(
-    tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize("changed", ["gpu", "threads"])
+def test_what_two_lanes_began_goes_on_in_one(
+    changed: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     model = tiny_model("llama")
     _, expected = extract(tmp_path / "a", model)
@@ -271,9 +281,10 @@ def test_what_two_lanes_began_goes_on_in_one_on_a_gpu(
     with pytest.raises(CancelledError):
         extract(tmp_path / "b", model, report=Recorder(cancel_after=20))
     assert crowd.most == 2
-    request.getfixturevalue("late_gpu")
+    if changed == "gpu":
+        request.getfixturevalue("late_gpu")
     crowd.most = 0
-    _, stored = extract(tmp_path / "b", model)
+    _, stored = extract(tmp_path / "b", model, threads=1 if changed == "threads" else 2)
     assert crowd.most == 1
     for a, b in zip(expected, stored, strict=True):
         assert np.abs(a - b).max() < 2e-6
@@ -289,6 +300,38 @@ def test_few_staging_buffers_will_do(
     monkeypatch.setattr(passes, "make_slots", lambda _, *args: make_slots(count, *args))
     _, stored = extract(tmp_path / "b", model)
     assert all(np.array_equal(a, b) for a, b in zip(expected, stored, strict=True))
+
+
+def test_a_pass_that_is_stopped_ends_at_its_next_hook_point() -> None:
+    model = tiny_model("llama")
+    points = [build(discover(model), model.config).points[hook] for hook in HOOKS]
+    capture = Capture(model, text_model(model), points, "all", CPU)
+    (slot,) = make_slots(1, 8, [48, 48], torch.float32, CPU)
+    batch, ids = Batch(np.arange(2), np.full(2, 4)), np.full((2, 4), 5)
+    capture.forward(batch, ids, slot)
+    assert slot.rows == 8
+    slot.clear()
+    crowd = Crowd(model.model.layers[0])
+    capture.stop()
+    with pytest.raises(RuntimeError, match="2 of 2 hook points were not reached"):
+        capture.forward(batch, ids, slot)
+    capture.close()
+    assert (slot.rows, crowd.passes) == (0, 0)
+
+
+def test_a_thread_beside_the_model_computes_alone() -> None:
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+
+    def work() -> None:
+        torch.ones(1 << 16).add_(1)  # Where torch sets a thread up that was not before.
+        seen.append(torch.get_num_threads())
+
+    try:
+        threads.start(work, "beside").join()
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_an_error_in_a_lane_is_the_extraction_s(tmp_path: Path) -> None:
