@@ -46,11 +46,6 @@ class Plan:
     padding: str = "plain"
     lanes: int = 1
 
-    @property
-    def tokens_at_once(self) -> int:
-        """Tokens that go through the model at a time, in all lanes together."""
-        return self.batch_tokens * self.lanes
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data; one lane is not told, as before there could be several."""
         data = asdict(self)

@@ -5,8 +5,8 @@ in between they wait for each other, and for Python. Two passes at a time, with 
 threads and half of the tokens each, fill one another's pauses. On a GPU the operations of one
 pass follow each other without pauses, and there is one lane.
 
-A model may run in two threads if a pass leaves nothing behind in it. Most do not; that is
-tested by a pass, and what a short one cannot show is known by name.
+A model may run in two threads if a pass leaves nothing behind in it, as with nearly all. That
+is tested by a pass, and what a short one cannot show is known by name.
 """
 
 from __future__ import annotations
