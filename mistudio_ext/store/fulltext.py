@@ -197,6 +197,8 @@ class Index:
 
     def _identity(self) -> tuple[Path, int, int]:
         """Return what is another for other rows; an index grows while it is being built."""
+        if not self._path.is_file():
+            self._path = index_path(self._path.parent)
         return self._path, self.n_rows, self._path.stat().st_mtime_ns
 
     def _ask(self, sql: str, query: Node, *values: int) -> list[Any]:
@@ -205,6 +207,17 @@ class Index:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """Open an index to read it: by its last name, if it was finished since it was found."""
+    try:
+        return _open(path)
+    except sqlite3.OperationalError:
+        finished = index_path(path.parent)
+        if path == finished:
+            raise
+        return _open(finished)
+
+
+def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)
 
 

@@ -174,6 +174,25 @@ def test_an_unfinished_index_is_used_as_far_as_it_goes(dataset: Path) -> None:
     assert again.points == [(8, 8, "rows")]
 
 
+@pytest.mark.parametrize("asked", ["page", "count", "parts", "words"])
+def test_an_index_that_is_finished_while_it_is_asked(asked: str, dataset: Path) -> None:
+    fulltext.forget_counts()
+    builder = IndexBuilder(dataset / "train", "text", "f")
+    builder.add(TEXTS)
+    found, query = Index.open(dataset / "train", "text"), parse("dog*")
+    assert found is not None
+    builder.finish()
+    answers = {
+        "page": lambda: found.page(query, 0, 10),
+        "count": lambda: found.count(query),
+        "parts": lambda: found.all(query).tolist(),
+        "words": lambda: [word["word"] for word in (found.words(1) or {})["top_words"]],
+    }
+    rows = [1, 2, 4, 7]
+    expected = {"page": rows, "count": (4, True), "parts": rows, "words": ["cat"]}
+    assert answers[asked]() == expected[asked]
+
+
 def test_an_unfinished_index_of_other_rows_is_thrown_away(dataset: Path) -> None:
     builder = IndexBuilder(dataset / "train", "text", "another")
     builder.add(["wrong"] * 3)
