@@ -60,13 +60,19 @@ const options = (): (string | null)[] =>
     .queryAllByRole('option')
     .map(option => option.querySelector('.jp-mistudio-hubname')!.textContent);
 
-test('what was pointed at stays so while the list is fetched anew', async () => {
-  const { field, searched, answer, onPick } = searchField();
-  fireEvent.focus(field);
-  fireEvent.input(field, { target: { value: 'demo/ow' } });
-  await waitFor(() => expect(searched).toEqual(['demo/ow']));
-  answer(found('demo/own-code'));
+/** The field when these words were typed, and one repository was found. */
+async function foundOne(words: string): Promise<ReturnType<typeof searchField>> {
+  const form = searchField();
+  fireEvent.focus(form.field);
+  fireEvent.input(form.field, { target: { value: words } });
+  await waitFor(() => expect(form.searched).toEqual([words]));
+  form.answer(found('demo/own-code'));
   await waitFor(() => expect(options()).toEqual(['demo/own-code']));
+  return form;
+}
+
+test('what was pointed at stays so while the list is fetched anew', async () => {
+  const { field, searched, answer, onPick } = await foundOne('demo/ow');
 
   fireEvent.input(field, { target: { value: 'demo/own' } });
   fireEvent.keyDown(field, { key: 'ArrowDown' });
@@ -79,12 +85,7 @@ test('what was pointed at stays so while the list is fetched anew', async () => 
 });
 
 test('an arrow has the last answer while the next one is awaited', async () => {
-  const { field, searched, answer, onPick } = searchField();
-  fireEvent.focus(field);
-  fireEvent.input(field, { target: { value: 'demo/ow' } });
-  await waitFor(() => expect(searched).toHaveLength(1));
-  answer(found('demo/own-code'));
-  await waitFor(() => expect(options()).toHaveLength(1));
+  const { field, searched, onPick } = await foundOne('demo/ow');
 
   fireEvent.input(field, { target: { value: 'demo/own' } });
   await waitFor(() => expect(searched).toHaveLength(2));
@@ -94,12 +95,7 @@ test('an arrow has the last answer while the next one is awaited', async () => {
 });
 
 test('what is typed on is not what was pointed at', async () => {
-  const { field, searched, answer, onPick } = searchField();
-  fireEvent.focus(field);
-  fireEvent.input(field, { target: { value: 'demo' } });
-  await waitFor(() => expect(searched).toHaveLength(1));
-  answer(found('demo/own-code'));
-  await waitFor(() => expect(options()).toHaveLength(1));
+  const { field, onPick } = await foundOne('demo');
   fireEvent.keyDown(field, { key: 'ArrowDown' });
   fireEvent.input(field, { target: { value: 'demo/other' } });
   fireEvent.keyDown(field, { key: 'Enter' });
