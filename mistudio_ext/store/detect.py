@@ -27,6 +27,8 @@ from mistudio_ext.store.plaintext import (
     text_encoding,
     whole_lines,
 )
+from mistudio_ext.store.readers import BadRows, Content, Reader, Settings, reader_of
+from mistudio_ext.store.readers.content import refuse_stand_in
 
 #: Bytes of content that are looked at, and rows that are shown of them.
 PROBE_BYTES = 1 << 20
@@ -63,6 +65,7 @@ def detect(
     if not path.is_file():
         raise NotFoundError(f"There is no file at {path}.", code="no_such_path", field="path")
     name = name or path.name
+    refuse_stand_in(Content(path, name), may_be_html=split_extension(name)[0] == ".txt")
     if path.stat().st_size == 0:
         raise InvalidInputError(f"{name} is empty.", code="empty_dataset", field="path")
     extension, compression = split_extension(name)
@@ -79,6 +82,8 @@ def detect(
             field="path",
             hint=f"Use {', '.join(FORMATS)}.",
         )
+    elif (module := reader_of(reader)) is not None:
+        found = _look(module, Content(path, name), given or {})
     else:
         found = _textual(head, reader, extension, given or {})
     return {
@@ -86,6 +91,27 @@ def detect(
         "compression": compression.removeprefix(".") or None,
         "bytes": path.stat().st_size,
         **found,
+    }
+
+
+def _look(reader: Reader, content: Content, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the import's own reader makes of the beginning of a file."""
+    beginning = content.beginning()
+    encoding = given.get("encoding")
+    settings = Settings(
+        encoding=text_encoding(encoding) if encoding else None,
+        delimiter=one_delimiter(given["delimiter"]) if given.get("delimiter") else None,
+        header=given.get("header"),
+    )
+    read_as = reader.settle(content, settings)
+    bad_rows = BadRows("skip", content.name)
+    table = next(iter(reader.tables(beginning, read_as.settings, bad_rows)), None)
+    rows = [] if table is None else table.slice(0, 200).to_pylist()
+    names = None if table is None else table.schema.names
+    return {
+        **_describe(rows, names),
+        "problems": [{"line": n, "message": why} for n, why in bad_rows.listed[:100]],
+        "options": read_as.options,
     }
 
 
@@ -123,10 +149,8 @@ def _textual(head: bytes, reader: str, extension: str, given: dict[str, Any]) ->
         mark = given.get("delimiter") or ("\t" if extension == ".tsv" else find_delimiter(text)[0])
         names, rows, header, problems = _read_csv(text, mark, given.get("header"))
         options |= {"delimiter": mark, "header": header}
-    elif reader == "json":
-        rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
     else:
-        rows = [{"text": line.rstrip("\r\n")} for line in whole_lines(text)[:200]]
+        rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
     return {**_describe(rows, names), "problems": problems, "options": options}
 
 

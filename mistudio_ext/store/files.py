@@ -9,14 +9,14 @@ import lzma
 from pathlib import Path
 from typing import IO, Any
 
-#: Extension -> (reader, its options): the text formats among those of ``datasets``.
+#: Extension -> (reader, what its name says about the options of a request).
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jsonl": ("json", {}),
     ".ndjson": ("json", {}),
     ".json": ("json", {}),
     ".parquet": ("parquet", {}),
     ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t"}),
+    ".tsv": ("csv", {"delimiter": "\t"}),
     ".txt": ("text", {}),
     ".arrow": ("arrow", {}),
 }
@@ -73,5 +73,5 @@ def open_bytes(path: Path, name: str | None = None) -> IO[bytes]:
         import pyarrow as pa
 
         stream = pa.input_stream(str(path), compression="zstd")
-        return io.BufferedReader(stream)
+        return io.BufferedReader(stream, 1 << 20)
     return path.open("rb")

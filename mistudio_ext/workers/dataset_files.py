@@ -6,13 +6,15 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.store.files import COMPRESSIONS, FORMATS, open_bytes, split_extension
 from mistudio_ext.store.plaintext import one_delimiter, text_encoding
+from mistudio_ext.store.readers import BadRows, Content, ReadAs, Settings, reader_of
+from mistudio_ext.store.readers.content import refuse_stand_in
 from mistudio_ext.workers.mend import first_bad_csv, first_bad_line
 
 if TYPE_CHECKING:
@@ -33,16 +35,36 @@ def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
     )
 
 
-def reader_settings(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return our options in the words of the readers of ``datasets``."""
-    found: dict[str, Any] = {}
-    if reader in ("csv", "json", "text") and options.get("encoding"):
-        found["encoding"] = text_encoding(options["encoding"])
+def read_settings(options: Mapping[str, Any], text_column: str | None = None) -> Settings:
+    """Return the options of a request, checked, as settings of a reader."""
+    return Settings(
+        encoding=text_encoding(options["encoding"]) if options.get("encoding") else None,
+        delimiter=one_delimiter(options["delimiter"]) if options.get("delimiter") else None,
+        header=options.get("header"),
+        text_column=text_column,
+    )
+
+
+def card_settings(reader: str, options: Mapping[str, Any]) -> Settings:
+    """Return what a dataset card says about its files, in the words of ``datasets``."""
+    left = dict(options)
+    found: dict[str, Any] = {"encoding": left.pop("encoding", None)}
     if reader == "csv":
-        if options.get("delimiter"):
-            found["sep"] = one_delimiter(options["delimiter"])
-        if options.get("header") is False:
-            found["header"] = None
+        found["delimiter"] = left.pop("delimiter", None) or left.pop("sep", None)
+        if "header" in left:
+            found["header"] = left.pop("header") is not None
+    return Settings(**found, extra=left)
+
+
+def _library_options(reader: str, settings: Settings) -> dict[str, Any]:
+    """Return settings in the words of the readers of ``datasets``."""
+    found = dict(settings.extra)
+    if settings.encoding and reader in ("csv", "json", "text"):
+        found["encoding"] = settings.encoding
+    if reader == "csv" and settings.delimiter:
+        found["sep"] = settings.delimiter
+    if reader == "csv" and settings.header is False:
+        found["header"] = None
     return found
 
 
@@ -74,27 +96,38 @@ class DataFile:
         Where it lies.
     reader
         ``json``, ``csv``, ``parquet``, ``arrow`` or ``text``.
-    options
-        The reader's settings, from the file's extension or the dataset card.
+    settings
+        What the request, the file's extension or the dataset card say about reading it.
     features
         Column types that the dataset card gives, if it does.
     scratch
         Folder for what the reader leaves behind.
     fetch
         Brings the file to ``path`` before it is read, if it is not there.
+    bad_rows
+        Told about broken rows; None stops at the first.
+    read_as
+        How the file is read, once it was looked at.
     """
 
     path: Path
     reader: str
-    options: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     features: Any = None
     scratch: Path | None = None
     fetch: Callable[[], object] | None = None
+    bad_rows: BadRows | None = None
+    read_as: ReadAs | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings in the words of the readers of ``datasets``."""
+        return _library_options(self.reader, self.settings)
 
     def replace_by(self, copy: Path) -> None:
         """Read a copy in UTF-8 instead."""
         self.path, self.fetch = copy, None
-        self.options = {k: v for k, v in self.options.items() if k != "encoding"}
+        self.settings = replace(self.settings, encoding=None)
 
     def estimated_bytes(self) -> int:
         """Return about how many bytes of Arrow the file becomes."""
@@ -132,7 +165,7 @@ class DataFile:
             while block := file.read(1 << 22):
                 lines += block.count(b"\n")
                 last = block[-1:]
-        header = self.reader == "csv" and self.options.get("header", 0) is not None
+        header = self.reader == "csv" and self.settings.header is not False
         return lines + (last != b"\n") - header
 
     def tables(self, split: str) -> Iterator[pa.Table]:
@@ -148,13 +181,43 @@ class DataFile:
         if self.path.stat().st_size == 0:
             return
         try:
-            yield from self._read(split)
+            refuse_stand_in(self.content, may_be_html=self.reader == "text")
+            yield from self._rows(split)
         except (MiStudioError, MemoryError):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise self._broken(error) from error
+
+    @property
+    def content(self) -> Content:
+        """The file's bytes, as readers take them."""
+        return Content(self.path, self.path.name)
+
+    def _rows(self, split: str) -> Iterator[pa.Table]:
+        reader = reader_of(self.reader)
+        if reader is None:
+            yield from self._read(split)
+            return
+        self.read_as = reader.settle(self.content, self.settings)
+        if self.read_as.doubt is not None:
+            raise self.read_as.doubt
+        if self.bad_rows is None:
+            self.bad_rows = BadRows("stop", self.path.name)
+        for table in reader.tables(self.content, self.read_as.settings, self.bad_rows):
+            yield self._with_features(table)
+
+    def _with_features(self, table: pa.Table) -> pa.Table:
+        """Return the table in the column types that the dataset card gives."""
+        if self.features is None:
+            return table
+        wanted = self.features.arrow_schema
+        if set(wanted.names) != set(table.schema.names):
+            return table
+        from datasets.table import table_cast
+
+        return table_cast(table.select(wanted.names), wanted)
 
     def _read(self, split: str) -> Iterator[pa.Table]:
         datasets = import_datasets()

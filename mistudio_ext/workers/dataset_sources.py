@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from mistudio_ext.store.files import FORMATS, READERS, split_extension
+from mistudio_ext.store.readers import Settings
 from mistudio_ext.workers.dataset_files import (
     BATCH_ROWS,
     DataFile,
+    card_settings,
     import_datasets,
-    reader_settings,
+    read_settings,
     unknown_format,
 )
 
@@ -79,6 +81,11 @@ class Source:
     #: Names of all splits, chosen or not.
     names: list[str] = field(default_factory=list)
 
+    def files(self) -> Iterator[DataFile]:
+        """Yield the data files of all splits."""
+        for split in self.splits:
+            yield from split.files
+
 
 def open_path(
     path: Path,
@@ -87,6 +94,7 @@ def open_path(
     splits: Sequence[str] | None = None,
     scratch: Path | None = None,
     options: Mapping[str, Any] | None = None,
+    text_column: str | None = None,
 ) -> Source:
     """Find the splits in a file or folder.
 
@@ -103,6 +111,8 @@ def open_path(
         Folder for what readers leave behind.
     options
         ``format``, ``encoding``, ``delimiter`` and ``header`` of a single file.
+    text_column
+        The column that the request names as the text.
 
     Raises
     ------
@@ -120,7 +130,7 @@ def open_path(
                 hint="Give the full path of a file or folder that the server can read.",
             )
         if path.is_file():
-            found = _from_file(path, scratch, options or {})
+            found = _from_file(path, scratch, options or {}, text_column)
         elif (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             found = _from_saved(path)
         else:
@@ -161,17 +171,19 @@ def empty_dataset(what: str) -> InvalidInputError:
     )
 
 
-def _from_file(path: Path, scratch: Path | None, options: Mapping[str, Any]) -> Source:
+def _from_file(
+    path: Path, scratch: Path | None, options: Mapping[str, Any], text_column: str | None
+) -> Source:
     extension, _ = split_extension(path.name)
     chosen = options.get("format")
     if (chosen not in READERS) if chosen else (extension not in FORMATS):
         raise unknown_format(path.name)
     if path.stat().st_size == 0:
         raise empty_dataset(path.name)
-    reader, settings = FORMATS.get(extension, ("", {}))
+    reader, named = FORMATS.get(extension, ("", {}))
     if chosen and chosen != reader:
-        reader, settings = chosen, {}
-    settings = {**settings, **reader_settings(reader, options)}
+        reader, named = chosen, {}
+    settings = read_settings({**named, **options}, text_column)
     return Source([SplitSource("train", [DataFile(path, reader, settings, scratch=scratch)])])
 
 
@@ -205,7 +217,7 @@ def _from_folder(path: Path, config: str | None, scratch: Path | None) -> Source
     source = Source([], config=layout.config)
     for name, paths in layout.files.items():
         files = [
-            DataFile(Path(item), layout.reader, layout.options, layout.features, scratch)
+            DataFile(Path(item), layout.reader, layout.settings, layout.features, scratch)
             for item in paths
         ]
         source.splits.append(SplitSource(name, files))
@@ -218,7 +230,7 @@ class Layout:
 
     config: str | None
     reader: str
-    options: dict[str, Any]
+    settings: Settings
     features: Any
     #: Split -> paths of its files.
     files: dict[str, list[str]]
@@ -256,7 +268,7 @@ def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
     return Layout(
         config=named,
         reader=reader,
-        options=settings,
+        settings=card_settings(reader, settings),
         features=builder.info.features,
         files={
             str(name): [str(f) for f in paths] for name, paths in builder.config.data_files.items()

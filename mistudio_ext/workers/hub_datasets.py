@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
 from mistudio_ext.room import DiskLimits
+from mistudio_ext.store.readers import Settings
 from mistudio_ext.workers.dataset_files import DataFile
 from mistudio_ext.workers.dataset_sources import (
     Layout,
@@ -99,7 +100,7 @@ def _file(
     report: Reporter,
 ) -> DataFile:
     local = repository.snapshot / path
-    file = DataFile(local, layout.reader, layout.options, layout.features, scratch)
+    file = DataFile(local, layout.reader, layout.settings, layout.features, scratch)
     if not local.exists():
         file.fetch = lambda: repository.fetch([path], guard=guard, report=report)
     return file
@@ -174,4 +175,4 @@ def _exported_layout(repository: Repository, config: str | None) -> Layout:
             field="config",
             hint=f"Its configurations are {', '.join(configs)}.",
         )
-    return Layout(config, "parquet", {}, None, configs[config])
+    return Layout(config, "parquet", Settings(), None, configs[config])

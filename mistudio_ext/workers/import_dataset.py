@@ -14,6 +14,7 @@ from mistudio_ext.room import DiskLimits
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
 from mistudio_ext.store.leftovers import claimed
+from mistudio_ext.store.readers import BadRows, reader_of
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
 from mistudio_ext.workers.disk import DiskGuard, human, making
@@ -117,10 +118,13 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, limits, report)
+        for file in source.files():
+            file.bad_rows = BadRows(request.bad_rows, file.path.name)
         bad_rows = []
         if request.bad_rows != "stop":
             bad_rows = _mend(source, request, scratch, guard, report)
         splits = _write(source, request, folder, guard, report)
+        bad_rows += _found_in(source, report)
         return {**_finish(folder, splits, request, source), "bad_rows": bad_rows}
 
 
@@ -145,6 +149,7 @@ def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter)
         splits=request.splits,
         scratch=scratch,
         options=request.options,
+        text_column=request.text_column,
     )
 
 
@@ -155,6 +160,8 @@ def _mend(
     found: list[dict[str, Any]] = []
     for split in source.splits:
         for number, file in enumerate(split.files):
+            if reader_of(file.reader) is not None:
+                continue
             guard.require(file.estimated_bytes(), "Copying the rows")
             room = scratch / f"{split.name}-{number}"
             room.mkdir()
@@ -176,6 +183,14 @@ def _mend(
             report.warn("bad_rows", _said(mended, name))
             file.replace_by(mended.path)
     return found
+
+
+def _found_in(source: Source, report: Reporter) -> list[dict[str, Any]]:
+    """Report the broken rows that the readers met."""
+    met = [f.bad_rows for f in source.files() if f.bad_rows is not None and f.bad_rows.count]
+    for bad_rows in met:
+        report.warn("bad_rows", bad_rows.sentence())
+    return [bad_rows.summary() for bad_rows in met]
 
 
 def _said(mended: Mended, name: str) -> str:

@@ -1,0 +1,56 @@
+"""Plain text: a line is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mistudio_ext.store.readers.bad_rows import BadRows
+from mistudio_ext.store.readers.content import Content
+from mistudio_ext.store.readers.encoding import (
+    MARK,
+    find_encoding,
+    line_blocks,
+    not_in,
+    repaired,
+    split_lines,
+    spoken,
+    text_of,
+)
+from mistudio_ext.store.readers.settings import ReadAs, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Rows of a table.
+BATCH_ROWS = 1000
+
+
+def settle(content: Content, settings: Settings) -> ReadAs:
+    """Find the encoding, if it is not said."""
+    found = find_encoding(content.head())
+    encoding = settings.encoding or found.name
+    return ReadAs(
+        replace(settings, encoding=encoding),
+        options={"format": "text", "encoding": encoding},
+        said=("text", spoken(encoding)),
+    )
+
+
+def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[pa.Table]:
+    """Yield the lines as tables with one column, ``text``."""
+    import pyarrow as pa
+
+    encoding = settings.encoding or "utf-8"
+    for number, block in line_blocks(content, encoding, bad_rows):
+        text = text_of(block)
+        rows = split_lines(text)
+        if MARK in text:
+            rows = [
+                repaired(row)
+                for at, row in enumerate(rows, number)
+                if MARK not in row or bad_rows.found(at, not_in(encoding))
+            ]
+        for first in range(0, len(rows), BATCH_ROWS):
+            yield pa.table({"text": pa.array(rows[first : first + BATCH_ROWS], pa.string())})
