@@ -64,6 +64,7 @@ class Previewer:
             facts["bos_token_id"],
             facts["eos_token_id"],
         )
+        self._frame_problem = facts.get("frame_problem")
         self._special = frozenset(facts["special_ids"])
         self._chat_template = facts.get("chat_template")
         self._special_texts = facts.get("special_texts", {})
@@ -71,7 +72,7 @@ class Previewer:
 
     def tokenize(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the token ids of a text without special ones, and their spans in it."""
-        found = self._tokenizer.encode(text, add_special_tokens=False)
+        (found,) = self._encode([text])
         return found.ids, found.offsets
 
     def text_of(self, value: Any, settings: TokenizationSpec) -> str:
@@ -127,7 +128,14 @@ class Previewer:
                 field="texts",
                 hint="Choose a shorter text.",
             )
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        if self._frame_problem and settings.special_tokens:
+            raise InvalidInputError(
+                self._frame_problem,
+                code="unsupported_tokenizer",
+                field="special_tokens",
+                hint="Switch special tokens off.",
+            )
+        encodings = self._encode(texts)
         cutter = Cutter(settings, self._frame, own_specials=not settings.chat_template)
         pieces: list[_Piece] = []
         for row, found in enumerate(encodings):
@@ -150,6 +158,18 @@ class Previewer:
             "n_tokens": len(block.tokens),
             "skipped": {"empty": block.empty, "short": block.short, "junk": sum(junk)},
         }
+
+    def _encode(self, texts: Sequence[str]) -> list[Any]:
+        """Tokenize texts; a text that the tokenizer refuses is a user's error."""
+        try:
+            return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))
+        except Exception as error:
+            raise InvalidInputError(
+                f"The tokenizer refuses a text: {error}",
+                code="bad_row",
+                field="texts",
+                hint="Choose a text of words that its vocabulary has.",
+            ) from error
 
     def _chip(self, token: int, pieces: Sequence[_Piece]) -> dict[str, Any]:
         if token < _PLACE:

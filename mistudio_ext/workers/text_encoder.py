@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.contexts import Frame
 from mistudio_ext.workers.quick_encoder import QuickEncoder
+from mistudio_ext.workers.tokenizers.frame import find_frame, framed
 
 #: Any one of these makes a folder hold a tokenizer.
 TOKENIZER_CORES = (
@@ -25,8 +27,6 @@ TOKENIZER_CORES = (
     "sentencepiece.bpe.model",
     "tekken.json",
 )
-
-_PROBE = "The quick brown fox"
 
 
 class TextEncoder:
@@ -45,7 +45,27 @@ class TextEncoder:
             self._backend.no_truncation()
             self._backend.no_padding()
         self.quick: QuickEncoder | None = None
-        self.frame = self._find_frame()
+        self._found = find_frame(tokenizer, self.encode)
+        self._special = frozenset(tokenizer.all_special_ids)
+        self._check_all = False
+        self._never_cut()
+
+    @property
+    def frame(self) -> Frame:
+        """The special tokens that the tokenizer puts around a text.
+
+        Raises
+        ------
+        InvalidInputError
+            ``unsupported_tokenizer``, if that cannot be told.
+        """
+        if self._found.problem is not None:
+            raise self._found.problem
+        return self._found.frame
+
+    def frame_for(self, settings: TokenizationSpec) -> Frame:
+        """Return :attr:`frame` where these settings need it, else BOS and EOS alone."""
+        return self.frame if settings.special_tokens else self._found.frame
 
     @classmethod
     def load(cls, path: Path, *, allow_remote_code: bool = False) -> TextEncoder:
@@ -99,8 +119,51 @@ class TextEncoder:
 
     def quicken(self, texts: Sequence[str]) -> None:
         """Use a faster library from now on, if one gives the same ids for these texts."""
-        if self._backend is not None:
+        if self._backend is not None and not self._found.depends_on_text and not self._check_all:
             self.quick = QuickEncoder.open(self._backend, self.encode, texts)
+
+    def compare(self, texts: Sequence[str]) -> None:
+        """Compare the special tokens with what the tokenizer does to these texts.
+
+        Where it does something else to one of them, every row is compared from now on.
+        """
+        if self._found.problem is None:
+            self._check_all = not all(map(self._framed_alike, texts))
+
+    def require_frame(self, text: str, ids: Sequence[int]) -> None:
+        """Refuse a text around which the tokenizer puts other special tokens than usual.
+
+        Raises
+        ------
+        InvalidInputError
+            ``other_special_tokens``.
+        """
+        suspect = self._found.depends_on_text and not self._special.isdisjoint(ids)
+        if (suspect or self._check_all) and not self._framed_alike(text):
+            raise InvalidInputError(
+                "The tokenizer puts other special tokens around this text than around others, "
+                "because special tokens are written in it.",
+                code="other_special_tokens",
+                field="special_tokens",
+                hint="Remove them from the text, switch special tokens off, or skip bad rows.",
+            )
+
+    def _framed_alike(self, text: str) -> bool:
+        try:
+            whole = list(self.tokenizer(text, verbose=False)["input_ids"])
+            ids = self.encode([text])[0]
+        except Exception:  # noqa: BLE001 - what cannot be tokenized is told with its row
+            return True
+        finally:
+            self._never_cut()
+        # Rows without tokens make no contexts.
+        return not ids or whole == framed(self._found.frame, ids)
+
+    def _never_cut(self) -> None:
+        """Undo what a call of the tokenizer may have set."""
+        if self._backend is not None:
+            self._backend.no_truncation()
+            self._backend.no_padding()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text, without special tokens around it."""
@@ -177,10 +240,11 @@ class TextEncoder:
             "class": type(self.tokenizer).__name__,
             "fast": self.fast,
             "vocab_size": self.vocab_size,
-            "prefix": list(self.frame.prefix),
-            "suffix": list(self.frame.suffix),
-            "bos_token_id": self.frame.bos,
-            "eos_token_id": self.frame.eos,
+            "prefix": list(self._found.frame.prefix),
+            "suffix": list(self._found.frame.suffix),
+            "frame_problem": None if self._found.problem is None else self._found.problem.message,
+            "bos_token_id": self._found.frame.bos,
+            "eos_token_id": self._found.frame.eos,
             "pad_token_id": self.tokenizer.pad_token_id,
             "special_ids": sorted(self.tokenizer.all_special_ids),
         }
@@ -188,31 +252,6 @@ class TextEncoder:
     def decode(self, token: int) -> str:
         """Return the text of one token; bytes that are no character alone show as U+FFFD."""
         return str(self.tokenizer.decode([token], clean_up_tokenization_spaces=False))
-
-    def _find_frame(self) -> Frame:
-        whole = list(self.tokenizer(_PROBE)["input_ids"])
-        inner = self.encode([_PROBE])[0]
-        where = next(
-            (i for i in range(len(whole) - len(inner) + 1) if whole[i : i + len(inner)] == inner),
-            None,
-        )
-        if where is None:
-            raise InvalidInputError(
-                "The tokenizer changes a text when it adds special tokens.",
-                code="unsupported_tokenizer",
-                field="special_tokens",
-                hint="Switch special tokens off.",
-            )
-        if self._backend is not None:
-            self._backend.no_truncation()
-            self._backend.no_padding()
-        bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
-        return Frame(
-            prefix=tuple(whole[:where]),
-            suffix=tuple(whole[where + len(inner) :]),
-            bos=bos if bos is not None else getattr(self.tokenizer, "cls_token_id", None),
-            eos=eos if eos is not None else getattr(self.tokenizer, "sep_token_id", None),
-        )
 
 
 def model_vocab_size(path: Path) -> int | None:

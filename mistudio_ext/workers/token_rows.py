@@ -26,6 +26,9 @@ BATCH_CHARS = 2_000_000
 #: Rows, and characters of each, on which a quick tokenizer is compared with the real one.
 CHECKED_ROWS, CHECKED_CHARS = 500, 4_000
 
+#: Rows on which the special tokens around a text are compared with the tokenizer's own.
+COMPARED_ROWS = 32
+
 #: Bad rows that are named.
 NAMED_ROWS = 20
 
@@ -82,6 +85,8 @@ class RowReader:
         self.n_rows = min(split.n_rows, settings.max_rows or split.n_rows)
         #: Whether the rows bring their special tokens along.
         self.ready = self._kind == "ids" or settings.chat_template
+        #: Whether the tokenizer's special tokens are put around the rows.
+        self.framed = settings.special_tokens and not self.ready
         self.left_out = LeftOut()
 
     @classmethod
@@ -104,7 +109,10 @@ class RowReader:
                 vocab_size = encoder.vocab_size
         reader = cls(split, column, settings, encoder, vocab_size)
         if encoder is not None and not ready:
-            encoder.quicken(reader.some_texts())
+            texts = reader.some_texts()
+            if reader.framed:
+                encoder.compare(texts[:: max(1, len(texts) // COMPARED_ROWS)])
+            encoder.quicken(texts)
         return reader
 
     def some_texts(self) -> list[str]:
@@ -117,7 +125,9 @@ class RowReader:
     @property
     def frame(self) -> Frame:
         """Special tokens that the tokenizer puts around a text."""
-        return _NO_FRAME if self._encoder is None else self._encoder.frame
+        if self._encoder is None:
+            return _NO_FRAME
+        return self._encoder.frame_for(self._settings)
 
     @property
     def dtype(self) -> type[np.uint16] | type[np.int32]:
@@ -238,15 +248,27 @@ class RowReader:
         except Exception:  # noqa: BLE001 - whatever a tokenizer raises; the row is looked for
             return [self._encode_one(first + i, text) for i, text in enumerate(texts)]
         for i, ids in zip(places, encoded, strict=True):
-            found[i] = ids
+            found[i] = self._with_known_frame(first + i, str(texts[i]), ids)
         return found
+
+    def _with_known_frame(self, row: int, text: str, ids: list[int]) -> list[int] | None:
+        """Return the ids of a row; None if it is left out for its special tokens."""
+        assert self._encoder is not None
+        if self.framed:
+            try:
+                self._encoder.require_frame(text, ids)
+            except InvalidInputError as error:
+                error.message = f"Row {row}: {error.message}"
+                self._leave_out(row, error)
+                return None
+        return ids
 
     def _encode_one(self, row: int, text: str | None) -> list[int] | None:
         assert self._encoder is not None
         if text is None:
             return None
         try:
-            return self._encoder.encode([text])[0]
+            ids = self._encoder.encode([text])[0]
         except Exception as cause:  # noqa: BLE001 - whatever a tokenizer raises, with the row
             error = InvalidInputError(
                 f"The tokenizer fails on row {row}: {cause}",
@@ -256,6 +278,7 @@ class RowReader:
             error.__cause__ = cause
             self._leave_out(row, error)
             return None
+        return self._with_known_frame(row, text, ids)
 
     def _checked(self, row: int, ids: list[int]) -> list[int]:
         if ids and (min(ids) < 0 or (self._vocab_size and max(ids) >= self._vocab_size)):

@@ -118,7 +118,8 @@ def tokenize_rows(encoder: TextEncoder, texts: Sequence[str], settings: Tokeniza
     Block
         All contexts of the texts; ``rows`` are indices into ``texts``.
     """
-    cutter = Cutter(settings, encoder.frame, own_specials=not settings.chat_template)
+    frame = encoder.frame_for(settings)
+    cutter = Cutter(settings, frame, own_specials=not settings.chat_template)
     cutter.add(enumerate(encoder.encode(texts)))
     return cutter.finish()
 
