@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from mistudio_ext.engine import families, two_bit
+from mistudio_ext.engine.model import bitsandbytes_layers
+from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -148,9 +150,11 @@ def load_model(
         Folder with ``config.json`` and safetensors.
     format
         ``fp32``, ``bf16``, ``fp16``: dtype of the weights and of the computation.
-        ``q8``, ``q4``: bitsandbytes int8 and NF4; ``q2``: two bits in groups of 64,
-        see :mod:`mistudio_ext.engine.two_bit`. They compute in the dtype of the device
-        (bfloat16 on a GPU, float32 on a CPU).
+        ``q8``, ``q4``: int8 and NF4 of bitsandbytes, computed by our own layers, see
+        :mod:`mistudio_ext.engine.model`; ``q2``: two bits in groups of 64, see
+        :mod:`mistudio_ext.engine.two_bit`. They compute in the dtype of the device
+        (bfloat16 on a GPU, float32 on a CPU). Weights that bitsandbytes quantised before they
+        were published are computed in the same way, whatever the format.
     device
         Where to put it; see :func:`choose_device`.
     allow_remote_code
@@ -203,10 +207,15 @@ def load_model(
             field="format" if format in ("q8", "q4", "q2") else "path",
         ) from error
     _check_complete(model, info)
-    if format == "fp16" and target.type == "cpu":
-        model = model.float()
+    if format == "fp16" and not _published_quantised(config):
+        _check_range(model)
+        model = model.float() if target.type == "cpu" else model
     if format == "q2" and not _published_quantised(config):
         two_bit.to_two_bits(model, target)
+    if format in ("q8", "q4") or bitsandbytes_layers.is_bitsandbytes(config):
+        _take_over(model, format, config, dtype, allow_remote_code)
+    if format in ("q8", "q4", "q2") and not _published_quantised(config):
+        _check_quantised(model, format)
     if "device_map" not in options:
         model = model.to(target)
     model.eval()
@@ -221,33 +230,23 @@ def _options(
     place: dict[str, Any] = {}
     if device.type == "cuda" and find_spec("accelerate") is not None:
         place = {"device_map": {"": str(device)}}  # Straight to the GPU, not through host memory.
+    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
     if _published_quantised(config):
         # Quantised by its publisher: it can only be loaded as it is.
         place = {"device_map": {"": str(device)}}
-        return place, torch.bfloat16 if device.type == "cuda" else torch.float32, ()
+        if bitsandbytes_layers.is_bitsandbytes(config):
+            place["dtype"] = compute
+        return place, compute, ()
     if format == "fp16" and device.type == "cpu":
         text = "float16 cannot be computed on a CPU at any useful speed; computing in float32."
         return {"dtype": torch.float16}, torch.float32, (("fp16_on_cpu", text),)
     if format in _DTYPES:
         return {"dtype": _DTYPES[format], **place}, _DTYPES[format], ()
-    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
     if format == "q2":
         # Through host memory: only the fitted layers go to the GPU.
         return {"dtype": compute}, compute, ()
     if format in ("q8", "q4"):
-        from transformers import BitsAndBytesConfig
-
-        chosen: dict[str, Any] = (
-            {"load_in_8bit": True}
-            if format == "q8"
-            else {
-                "load_in_4bit": True,
-                "bnb_4bit_quant_type": "nf4",
-                "bnb_4bit_use_double_quant": True,
-                "bnb_4bit_compute_dtype": compute,
-            }
-        )
-        quantised = BitsAndBytesConfig(**chosen)  # type: ignore[no-untyped-call]
+        quantised = bitsandbytes_layers.config_for(format, compute)
         where = {"device_map": {"": str(device)}}
         return {"quantization_config": quantised, "dtype": compute, **where}, compute, ()
     raise InvalidInputError(
@@ -256,6 +255,19 @@ def _options(
         field="format",
         hint="Choose fp32, bf16, fp16, q8, q4 or q2.",
     )
+
+
+def _take_over(
+    model: nn.Module, format: str, config: Any, dtype: torch.dtype, allow_remote_code: bool
+) -> None:
+    """Let layers of our own compute what bitsandbytes quantised."""
+    bitsandbytes_layers.replace_layers(model, dtype)
+    left = (m for m in model.modules() if isinstance(m, nn.Linear) and type(m) is not nn.Linear)
+    if not _published_quantised(config) and any(left):
+        # Asked of the model as it was: what is left of it has other last parameters.
+        paths = quantizable_layers(meta_model(config, allow_remote_code))
+        bitsandbytes_layers.quantise_rest(model, format, paths, dtype)
+    bitsandbytes_layers.check_range(model)
 
 
 def _published_quantised(config: Any) -> bool:
@@ -333,6 +345,31 @@ def _check_complete(model: Any, info: dict[str, Any]) -> None:
             code="incomplete_weights",
             field="path",
             hint="Download the model again, or check that config and weights belong together.",
+        )
+
+
+def _check_quantised(model: nn.Module, format: str) -> None:
+    """Refuse a model without a layer that the format changes: it would be what it was."""
+    if not any(isinstance(module, QuantizedLinear) for module in model.modules()):
+        raise InvalidInputError(
+            f"The model has no linear layers that can be {format}: its values would be those of "
+            "full precision.",
+            code="nothing_to_quantize",
+            field="format",
+            hint="Choose bf16, which shrinks all of its weights.",
+        )
+
+
+def _check_range(model: nn.Module) -> None:
+    """Refuse float16 for weights that it cannot hold: they would be infinite."""
+    beyond = [name for name, p in model.named_parameters() if not bool(p.isfinite().all())]
+    if beyond:
+        raise InvalidInputError(
+            f"The model cannot be loaded as fp16: weights of {', '.join(beyond[:3])} are beyond "
+            "65504, or not finite to begin with.",
+            code="weights_out_of_range",
+            field="format",
+            hint="Choose bf16 or fp32.",
         )
 
 

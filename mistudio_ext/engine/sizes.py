@@ -14,17 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers.pytorch_utils import Conv1D
 
 from mistudio_ext.engine.load import class_for, meta_model
+from mistudio_ext.engine.model.four_bit import BLOCK, NESTED_BLOCK
+from mistudio_ext.engine.model.quantized_linear import quantizable_layers, shape_of
 from mistudio_ext.engine.structure import parameter_count, text_model
 from mistudio_ext.engine.two_bit import GROUP
 
 #: Tokens of the samples with which activations are counted, where the model can read as many.
 LENGTH = 512
 
-#: Block sizes of bitsandbytes' NF4 with double quantisation, and bytes of its tables.
-_NF4_BLOCK, _NF4_NESTED, _NF4_TABLES = 64, 256, 16 * 4 + 256 * 4 + 4
+#: Bytes of the tables of NF4 with double quantisation, and of the offset.
+_NF4_TABLES = 16 * 4 + 256 * 4 + 4
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -72,13 +73,18 @@ def sizes(config: Any, allow_remote_code: bool = False) -> dict[str, Any]:
     -------
     dict
         ``{"memory": {format: {"cpu": bytes, "gpu": bytes}}, "activations":
-        {"length": tokens, "base": bytes, "per_sample": bytes} | None}``.
+        {"length": tokens, "base": bytes, "per_sample": bytes} | None, …}``.
         Activations are those of a float32 forward pass without the LM head;
-        None if the model cannot run on fake tensors.
+        None if the model cannot run on fake tensors. ``"quantizable": {"weights", "largest"}``:
+        weights that q8, q4 and q2 shrink, and those of the largest layer, which a pass
+        dequantises as a whole.
     """
+    empty = meta_model(config, allow_remote_code)
+    counts = [math.prod(shape_of(layer)) for layer in quantizable_layers(empty).values()]
     return {
-        "memory": memory_by_format(meta_model(config, allow_remote_code)),
+        "memory": memory_by_format(empty),
         "activations": activations(config, allow_remote_code),
+        "quantizable": {"weights": sum(counts), "largest": max(counts, default=0)},
     }
 
 
@@ -92,8 +98,7 @@ def memory_by_format(model: nn.Module) -> dict[str, dict[str, int]]:
     """
     total = parameter_count(model)
     buffers = sum(b.numel() * b.element_size() for b in model.buffers())
-    layers = _quantised_layers(model)
-    shapes = [_shape(layer) for layer in layers]
+    shapes = [shape_of(layer) for layer in quantizable_layers(model).values()]
     shrinks = sum(rows * columns for rows, columns in shapes)
     packed = {
         "q8": sum(n * k + 4 * n for n, k in shapes),
@@ -141,29 +146,14 @@ def _peak(model: nn.Module, batch: int, length: int) -> int:
     return int(live.peak)
 
 
-def _shape(layer: nn.Module) -> tuple[int, int]:
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    rows, columns = weight.shape
-    # GPT-2's Conv1D stores its weight the other way round.
-    return (rows, columns) if isinstance(layer, nn.Linear) else (columns, rows)
-
-
 def _nf4(count: int) -> int:
-    blocks = math.ceil(count / _NF4_BLOCK)
-    return math.ceil(count / 2) + blocks + 4 * math.ceil(blocks / _NF4_NESTED) + _NF4_TABLES
+    blocks = math.ceil(count / BLOCK)
+    return math.ceil(count / 2) + blocks + 4 * math.ceil(blocks / NESTED_BLOCK) + _NF4_TABLES
 
 
 def _q2(rows: int, columns: int) -> int:
     # A quarter of a byte for each weight, and scale and offset in float16 for each group.
     return rows * math.ceil(columns / GROUP) * (GROUP // 4 + 4)
-
-
-def _quantised_layers(model: nn.Module) -> list[nn.Module]:
-    """Return the layers that q8, q4 and q2 shrink: linear ones, the output embedding excepted."""
-    head = getattr(model, "get_output_embeddings", lambda: None)()
-    found = (m for m in model.modules() if isinstance(m, nn.Linear | Conv1D))
-    return [module for module in found if module is not head]
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
+
+from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 
 #: Neighbouring weights of a row that share a scale and an offset.
 GROUP = 64
@@ -26,7 +27,7 @@ _ROUNDS = 12
 _AT_ONCE = 1 << 22
 
 
-class TwoBitLinear(nn.Module):
+class TwoBitLinear(QuantizedLinear):
     """A linear layer whose weight is kept in two bits.
 
     Parameters
@@ -45,18 +46,18 @@ class TwoBitLinear(nn.Module):
         float16 ``[out_features, groups]``.
     """
 
+    bits = 2
     packed: Tensor
     scale: Tensor
     offset: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
-        super().__init__()
-        self.out_features, self.in_features = weight.shape
+        rows, columns = weight.shape
+        super().__init__((rows, columns), bias, weight.dtype)
         packed, scale, offset = quantise(weight.detach())
         self.register_buffer("packed", packed)
         self.register_buffer("scale", scale)
         self.register_buffer("offset", offset)
-        self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
 
     def dequantised(self, dtype: torch.dtype) -> Tensor:
         """Return the weight as the layer sees it, ``[out_features, in_features]``."""
@@ -64,14 +65,6 @@ class TwoBitLinear(nn.Module):
         scale, offset = self.scale.to(dtype).unsqueeze(-1), self.offset.to(dtype).unsqueeze(-1)
         weight = torch.addcmul(offset, levels.flatten(2).to(dtype), scale).flatten(1)
         return weight[:, : self.in_features]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x · weightᵀ + bias``, ``[…, out_features]``."""
-        return functional.linear(x, self.dequantised(x.dtype), self.bias)
-
-    def extra_repr(self) -> str:
-        """Say in a layer tree what this is."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, bits=2"
 
 
 def quantise(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,15 +135,12 @@ def to_two_bits(model: nn.Module, device: torch.device) -> None:
     Parameters
     ----------
     model
-        A transformers model. Its output embedding stays as it is.
+        A transformers model; see :func:`quantizable_layers` for what stays as it is.
     device
         Where the new layers go; each is fitted there.
     """
-    head = getattr(model, "get_output_embeddings", lambda: None)()
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
-            if layer is head or not isinstance(layer, nn.Linear | Conv1D):
-                continue
-            weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
-            bias = None if layer.bias is None else layer.bias.to(device)
-            setattr(parent, name, TwoBitLinear(weight.to(device), bias))
+    for path, layer in quantizable_layers(model).items():
+        weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
+        assert isinstance(weight, Tensor)
+        bias = layer.bias.to(device) if isinstance(layer.bias, Tensor) else None
+        model.set_submodule(path, TwoBitLinear(weight.to(device), bias))

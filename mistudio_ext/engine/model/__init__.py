@@ -1,0 +1,1 @@
+"""A model in memory: its limits, and the layers that quantized formats are made of."""
