@@ -12,12 +12,13 @@ import codecs
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, NotFoundError
 from mistudio_ext.store import columns as cols
-from mistudio_ext.store.files import FORMATS, open_bytes, split_extension
+from mistudio_ext.store.files import FORMATS, split_extension
 from mistudio_ext.store.plaintext import (
     decode,
     find_delimiter,
@@ -29,11 +30,19 @@ from mistudio_ext.store.plaintext import (
 )
 from mistudio_ext.store.readers import BadRows, Content, Reader, Settings, reader_of
 from mistudio_ext.store.readers.content import refuse_stand_in
+from mistudio_ext.store.readers.encoding import spoken
+from mistudio_ext.store.readers.numbers import without_null_types
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Bytes of content that are looked at, and rows that are shown of them.
 PROBE_BYTES = 1 << 20
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 300
+
+#: Rows that the kinds of the columns are found in.
+_LOOKED_AT = 200
 
 
 def detect(
@@ -69,7 +78,7 @@ def detect(
     if path.stat().st_size == 0:
         raise InvalidInputError(f"{name} is empty.", code="empty_dataset", field="path")
     extension, compression = split_extension(name)
-    head = _head(path, name)
+    head = Content(path, name).head()
     reader = FORMATS.get(extension, ("", {}))[0] or _sniff(head)
     if head.startswith(b"PAR1"):
         reader = "parquet"
@@ -104,28 +113,48 @@ def _look(reader: Reader, content: Content, given: dict[str, Any]) -> dict[str, 
         header=given.get("header"),
     )
     read_as = reader.settle(content, settings)
+    notes = [] if read_as.doubt is None else [read_as.doubt.message]
+    if looks_like := read_as.settings.looks_like:
+        # Shown for confirmation, so the likely encoding is better than U+FFFD.
+        notes.append(f"Some bytes are not UTF-8; the file looks like {spoken(looks_like)}.")
+        read_as = reader.settle(content, replace(settings, encoding=looks_like))
     bad_rows = BadRows("skip", content.name)
-    table = next(iter(reader.tables(beginning, read_as.settings, bad_rows)), None)
-    rows = [] if table is None else table.slice(0, 200).to_pylist()
-    names = None if table is None else table.schema.names
+    table = _first_rows(reader, beginning, read_as.settings, bad_rows)
+    found = _describe_table(table)
+    if bad_rows.count:
+        # Broken rows say nothing about the columns, but a person wants to see them.
+        kept = BadRows("keep", content.name)
+        table = _first_rows(reader, beginning, read_as.settings, kept)
+        found["preview"] = _describe_table(table)["preview"]
     return {
-        **_describe(rows, names),
+        **found,
         "problems": [{"line": n, "message": why} for n, why in bad_rows.listed[:100]],
+        "notes": [*read_as.said, *notes, *read_as.warnings],
         "options": read_as.options,
     }
 
 
-def _head(path: Path, name: str) -> bytes:
-    try:
-        with open_bytes(path, name) as file:
-            return file.read(PROBE_BYTES)
-    except (OSError, EOFError) as error:
-        raise InvalidInputError(
-            f"{name} cannot be read: {error}.",
-            code="broken_file",
-            field="path",
-            hint="Check that the file is complete.",
-        ) from error
+def _first_rows(
+    reader: Reader, content: Content, settings: Settings, bad_rows: BadRows
+) -> pa.Table:
+    import pyarrow as pa
+
+    for table in reader.tables(content, settings, bad_rows):
+        if table.num_rows:
+            return table.slice(0, _LOOKED_AT)
+    return pa.table({name: pa.array([], pa.string()) for name in settings.names or ()})
+
+
+def _describe_table(table: pa.Table) -> dict[str, Any]:
+    rows = table.to_pylist()
+    schema = without_null_types(table.schema)
+    return {
+        "columns": [{"name": item.name, "kind": _kind(item.type)} for item in schema],
+        "text_column": cols.detect_text_column(schema, rows),
+        "preview": [
+            {name: _short(value) for name, value in row.items()} for row in rows[:PREVIEW_ROWS]
+        ],
+    }
 
 
 def _sniff(head: bytes) -> str:

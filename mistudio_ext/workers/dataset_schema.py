@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.store.readers.numbers import as_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,16 +82,32 @@ def _wider(name: str, first: pa.DataType, second: pa.DataType) -> pa.DataType:
         ) from error
 
 
-def cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the table in a schema that :func:`widen` made for it."""
-    import pyarrow as pa
+def cast(table: pa.Table, schema: pa.Schema, *, written_as_text: bool = False) -> pa.Table:
+    """Return the table in a schema that :func:`widen` made for it.
 
+    Parameters
+    ----------
+    table, schema
+        The rows, and the schema that holds them.
+    written_as_text
+        Whether the numbers of the table were texts in the file: they become the same texts
+        again, and what is empty an empty text.
+    """
+    import pyarrow as pa
+    import pyarrow.types as t
+
+    names = set(table.schema.names)
     columns: list[Any] = []
     for column in schema:
-        if column.name not in table.schema.names:
-            columns.append(pa.nulls(table.num_rows, column.type))
+        if column.name not in names:
+            missing = pa.nulls(table.num_rows, column.type)
+            text = written_as_text and t.is_string(column.type)
+            columns.append(missing.fill_null("") if text else missing)
             continue
         values = table.column(column.name)
+        if written_as_text and t.is_string(column.type):
+            columns.append(as_text(values))
+            continue
         try:
             columns.append(values.cast(column.type))
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
@@ -134,11 +151,14 @@ def rebatched(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         yield from batches(pa.concat_tables(waiting))
 
 
-def read_parts(parts: Iterable[Path], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the batches of stream files, each brought to ``schema``."""
+def read_parts(
+    parts: Iterable[Path], schema: pa.Schema, *, written_as_text: bool = False
+) -> Iterator[pa.Table]:
+    """Yield the batches of stream files, each brought to ``schema`` as :func:`cast` does."""
     import pyarrow as pa
 
     for part in parts:
         with pa.ipc.open_stream(pa.memory_map(str(part))) as reader:
             for batch in reader:
-                yield cast(pa.Table.from_batches([batch]), schema)
+                table = pa.Table.from_batches([batch])
+                yield cast(table, schema, written_as_text=written_as_text)

@@ -45,6 +45,11 @@ class SplitSource:
             return self.saved.features
         return self.files[0].features if self.files else None
 
+    @property
+    def written_as_text(self) -> bool:
+        """Whether all numbers of the split are texts in its files, as in CSV."""
+        return bool(self.files) and all(file.reader == "csv" for file in self.files)
+
     def estimated_bytes(self) -> int:
         """Return about how many bytes of Arrow the split becomes."""
         if self.saved is not None:

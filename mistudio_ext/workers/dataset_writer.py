@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistudio_ext.store.readers.numbers import without_null_types
 from mistudio_ext.workers import dataset_schema as schemas
 from mistudio_ext.workers.dataset_files import import_datasets
 from mistudio_ext.workers.disk import DiskGuard, checksum, sync
@@ -39,6 +40,8 @@ class SplitWriter:
         self.n_bytes = 0
         #: Column types of ``datasets`` (images, class labels), where the source has them.
         self.features: Any = None
+        #: Whether the source wrote its numbers as text, so that they can become texts again.
+        self.written_as_text = False
         self._folder = folder
         self._guard = guard
         self._parts: list[Path] = []
@@ -54,14 +57,17 @@ class SplitWriter:
                 if self._schema is None
                 else schemas.widen(self._schema, schemas.plain(table).schema)
             )
-            alike = _WhileAlike(table, waiting, self._schema)
+            alike = _WhileAlike(table, waiting, self._schema, self.written_as_text)
             yield from self._write_part(alike)
             table = alike.rest
 
     def close(self) -> dict[str, Any]:
         """Finish the split; return ``{"name", "n_rows", "n_bytes", "checksum"}``."""
         path = self._folder / _NAME
-        if len(self._parts) == 1:
+        written = self._schema
+        if self.written_as_text and written is not None:
+            self._schema = without_null_types(written)
+        if len(self._parts) == 1 and self._schema == written:
             self._parts[0].rename(path)
         else:
             self._merge(path)
@@ -98,7 +104,10 @@ class SplitWriter:
         import pyarrow as pa
 
         with pa.ipc.new_stream(str(path), self.schema) as stream:
-            for batch in schemas.rebatched(schemas.read_parts(self._parts, self._schema)):
+            tables = schemas.read_parts(
+                self._parts, self._schema, written_as_text=self.written_as_text
+            )
+            for batch in schemas.rebatched(tables):
                 stream.write_batch(batch)
                 self._guard.wrote(batch.nbytes, "The dataset")
         for part in self._parts:
@@ -143,7 +152,14 @@ class SplitWriter:
 class _WhileAlike:
     """Tables as long as they fit a schema; ``rest`` is the first that does not."""
 
-    def __init__(self, first: pa.Table, waiting: Iterator[pa.Table], schema: pa.Schema) -> None:
+    def __init__(
+        self,
+        first: pa.Table,
+        waiting: Iterator[pa.Table],
+        schema: pa.Schema,
+        written_as_text: bool,
+    ) -> None:
+        self._written_as_text = written_as_text
         self._first = first
         self._waiting = waiting
         self._schema = schema
@@ -157,6 +173,6 @@ class _WhileAlike:
                 if not schemas.widen(self._schema, ready.schema).equals(self._schema):
                     self.rest = table
                     return
-                ready = schemas.cast(ready, self._schema)
+                ready = schemas.cast(ready, self._schema, written_as_text=self._written_as_text)
             yield ready
             table = next(self._waiting, None)

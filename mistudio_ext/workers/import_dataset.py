@@ -216,6 +216,7 @@ def _write(
     for split in source.splits:
         writer = SplitWriter(folder / split.name, guard)
         writer.features = split.features
+        writer.written_as_text = split.written_as_text
         for n_rows in writer.write_all(_chosen(split, request)):
             size = human(n_bytes + writer.n_bytes)
             report.progress(done + n_rows, total, "rows", f"{split.name}: {size} written")

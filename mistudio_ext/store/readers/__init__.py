@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
-from mistudio_ext.store.readers import plain
+from mistudio_ext.store.readers import delimited, plain
 from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import Content
 from mistudio_ext.store.readers.settings import ReadAs, Settings
@@ -40,7 +40,7 @@ class Reader(Protocol):
 
 
 #: Format -> the module that reads it.
-_READERS: dict[str, ModuleType] = {"text": plain}
+_READERS: dict[str, ModuleType] = {"csv": delimited, "text": plain}
 
 
 def reader_of(form: str) -> Reader | None:

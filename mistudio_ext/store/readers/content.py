@@ -65,6 +65,10 @@ class Content:
         """Return the same file, of which only the beginning is read."""
         return replace(self, limit=HEAD_BYTES)
 
+    def is_cut(self) -> bool:
+        """Return whether the content goes on beyond the limit."""
+        return self.limit is not None and len(self.head()) >= self.limit
+
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the content, decompressed, in blocks of at most ``size`` bytes.
 

@@ -179,6 +179,16 @@ def not_in(encoding: str) -> str:
     return f"it has bytes that are not {spoken(encoding)}"
 
 
+def fix_encoding(looks_like: str | None) -> str | None:
+    """Return the hint for a file whose bytes outside UTF-8 look like another encoding."""
+    if looks_like is None:
+        return None
+    return (
+        f"The file looks like {spoken(looks_like)}: choose the encoding {looks_like}. "
+        "Otherwise fix that line, or choose to skip or to keep rows that cannot be read."
+    )
+
+
 def spoken(encoding: str) -> str:
     """Return the name of an encoding as people write it."""
     name = encoding.upper().replace("_", "-")
@@ -214,18 +224,17 @@ def line_blocks(content: Content, encoding: str, bad_rows: BadRows) -> Iterator[
             yield number, rest[:cut]
             number += count_lines(rest[:cut])
         bad_rows.found(
-            number, "the file ends early, in the middle of its compressed data", whole=False
+            number,
+            "the file ends early, in the middle of its compressed data",
+            whole=False,
+            hint="Copy or download the whole file again.",
         )
         return
     rest = b"".join(pieces)
-    if content.limit is not None and _reached_limit(content):
+    if content.is_cut():
         rest = rest[: _last_end(rest)] or rest
     if rest:
         yield number, rest
-
-
-def _reached_limit(content: Content) -> bool:
-    return len(content.head()) >= (content.limit or 0)
 
 
 def _last_end(block: bytes) -> int:

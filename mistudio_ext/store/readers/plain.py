@@ -11,6 +11,7 @@ from mistudio_ext.store.readers.content import Content
 from mistudio_ext.store.readers.encoding import (
     MARK,
     find_encoding,
+    fix_encoding,
     line_blocks,
     not_in,
     repaired,
@@ -32,7 +33,11 @@ def settle(content: Content, settings: Settings) -> ReadAs:
     found = find_encoding(content.head())
     encoding = settings.encoding or found.name
     return ReadAs(
-        replace(settings, encoding=encoding),
+        replace(
+            settings,
+            encoding=encoding,
+            looks_like=found.looks_like if settings.encoding is None else None,
+        ),
         options={"format": "text", "encoding": encoding},
         said=("text", spoken(encoding)),
     )
@@ -43,6 +48,7 @@ def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[
     import pyarrow as pa
 
     encoding = settings.encoding or "utf-8"
+    bad_rows.hint = fix_encoding(settings.looks_like)
     for number, block in line_blocks(content, encoding, bad_rows):
         text = text_of(block)
         rows = split_lines(text)

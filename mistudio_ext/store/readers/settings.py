@@ -31,6 +31,8 @@ class Settings:
         Lines before the first row.
     text_column
         The column that a person named as the text.
+    looks_like
+        An encoding that bytes outside UTF-8 may be of; a hint, not a setting.
     extra
         Options of one format alone, as a dataset card gives them.
     """
@@ -43,6 +45,7 @@ class Settings:
     names: tuple[str, ...] | None = None
     skip_lines: int = 0
     text_column: str | None = None
+    looks_like: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,0 +1,346 @@
+"""Delimited values (CSV, TSV): exact, and fast where that is the same.
+
+Blocks whose quotation marks all enclose whole values are read by ``pyarrow.csv``, as texts.
+Where a block has anything else (another number of values in a row, quotation marks elsewhere,
+bytes that are not in the encoding), :class:`~mistudio_ext.store.readers.quoting.Records` reads it
+row by row. Both give the same rows; see ``docs/decisions/reading-files.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mistudio_ext.store.files import split_extension
+from mistudio_ext.store.readers import dialect as dialects
+from mistudio_ext.store.readers.bad_rows import BadRows
+from mistudio_ext.store.readers.content import HEAD_BYTES, Content
+from mistudio_ext.store.readers.encoding import (
+    MARK,
+    count_lines,
+    find_encoding,
+    fix_encoding,
+    line_blocks,
+    not_in,
+    repaired,
+    spoken,
+    text_of,
+)
+from mistudio_ext.store.readers.numbers import (
+    ColumnTypes,
+    NotNumbersError,
+    as_said,
+    is_said,
+)
+from mistudio_ext.store.readers.quoting import (
+    LONGEST_ROW,
+    Records,
+    Row,
+    plain_quote_bytes,
+)
+from mistudio_ext.store.readers.settings import ReadAs, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def settle(content: Content, settings: Settings) -> ReadAs:
+    """Find out how the values are written, as far as it is not said."""
+    head = content.head()
+    encoding = find_encoding(head)
+    name = settings.encoding or encoding.name
+    looks_like = encoding.looks_like if settings.encoding is None else None
+    text, whole = _beginning(content, name), len(head) < HEAD_BYTES
+    skipped, delimiter = settings.skip_lines, settings.delimiter
+    if (named := dialects.sep_line(text)) is not None and delimiter in (None, named):
+        skipped, delimiter = skipped + 1, named
+    text = _after_lines(text, skipped)
+    found = dialects.find(
+        text,
+        skipped + 1,
+        whole=whole,
+        delimiters=[delimiter] if delimiter else _candidates(content.name),
+        quotings=[settings.quoting] if settings.quoting else ("standard", "backslash", "none"),
+    )
+    best = found[0]
+    header = settings.header
+    if header is None:
+        header = settings.names is None and dialects.has_header(best.rows)
+    names, is_index = _names(best, header, settings)
+    settled = replace(
+        settings,
+        encoding=name,
+        delimiter=best.delimiter,
+        quoting=best.quoting,
+        header=header,
+        names=tuple(names),
+        skip_lines=skipped,
+        looks_like=looks_like,
+    )
+    options = {
+        "format": "csv",
+        "encoding": name,
+        "delimiter": best.delimiter,
+        "header": header,
+    }
+    if best.quoting != "standard" or settings.quoting:
+        options["quoting"] = best.quoting
+    if settings.types:
+        options["types"] = dict(settings.types)
+    return ReadAs(
+        settled,
+        options,
+        said=_said(settled, is_index),
+        doubt=None if delimiter else dialects.doubt(found, content.name),
+    )
+
+
+def _candidates(name: str) -> Sequence[str]:
+    if split_extension(name)[0] == ".tsv":
+        return ("\t", *(mark for mark in dialects.DELIMITERS if mark != "\t"))
+    return dialects.DELIMITERS
+
+
+def _beginning(content: Content, encoding: str) -> str:
+    nobody = BadRows("skip", content.name)
+    blocks = line_blocks(content.beginning(), encoding, nobody)
+    return "".join(text_of(block) for _, block in blocks)
+
+
+def _after_lines(text: str, count: int) -> str:
+    for _ in range(count):
+        text = re.sub(r"^[^\r\n]*(?:\r\n|\n|\r|$)", "", text, count=1)
+    return text
+
+
+def _names(best: dialects.Dialect, header: bool, settings: Settings) -> tuple[list[str], bool]:
+    if settings.names is not None:
+        return list(settings.names), False
+    if not header:
+        return [f"column_{i}" for i in range(best.width)], False
+    return dialects.column_names(
+        [repaired(cell) for cell in best.rows[0].cells] if best.rows else []
+    )
+
+
+def _said(settings: Settings, is_index: bool) -> tuple[str, ...]:
+    words = [
+        f"delimiter {dialects.spoken_delimiter(settings.delimiter or ',')}",
+        spoken(settings.encoding or "utf-8"),
+        "header" if settings.header else "no header",
+    ]
+    if settings.quoting == "none":
+        words.append("quotation marks are text")
+    if settings.quoting == "backslash":
+        words.append('\\" is a quotation mark')
+    if is_index:
+        words.append("the first column is an unnamed index")
+    return tuple(words)
+
+
+def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[pa.Table]:
+    """Yield the rows as tables of one block each; columns of numbers are int64 or float64."""
+    types = ColumnTypes(settings.types)
+    for table in _Blocks(content, settings, bad_rows).tables():
+        if table.num_rows:
+            yield types.typed(table)
+
+
+class _Blocks:
+    """Reads a file block by block."""
+
+    def __init__(self, content: Content, settings: Settings, bad_rows: BadRows) -> None:
+        self._content = content
+        self._encoding = settings.encoding or "utf-8"
+        self._delimiter = settings.delimiter or ","
+        self._quoting = settings.quoting or "standard"
+        self._names = list(settings.names or ())
+        self._types = {k: v for k, v in settings.types.items() if v != "text"}
+        self._bad_rows = bad_rows
+        self._skip = settings.skip_lines
+        self._in_header = bool(settings.header)
+        bad_rows.hint = fix_encoding(settings.looks_like)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows as tables of text."""
+        if not self._names:
+            return
+        carried, begin = b"", 1
+        for number, lines, last in self._line_blocks():
+            begin, block = (begin, carried + lines) if carried else (number, lines)
+            block = plain_quote_bytes(block, self._quoting)
+            if self._skip or self._in_header:
+                begin, block = self._after_header(begin, block)
+            end = self._end_of_rows(block)
+            if end is None or (last and end < len(block)):
+                records = self._records(begin, block, last)
+                yield self._exact(records)
+                carried, begin = _encoded(records.rest), records.rest_line
+                continue
+            if end:
+                yield self._fast(begin, block[:end])
+            carried, begin = block[end:], begin + count_lines(block[:end])
+
+    def _line_blocks(self) -> Iterator[tuple[int, bytes, bool]]:
+        """Yield number of the first line, whole lines, and whether the file ends with them."""
+        waiting: tuple[int, bytes] | None = None
+        for block in line_blocks(self._content, self._encoding, self._bad_rows):
+            if waiting is not None:
+                yield *waiting, False
+            waiting = block
+        if waiting is not None:
+            yield *waiting, not self._content.is_cut()
+
+    def _after_header(self, number: int, block: bytes) -> tuple[int, bytes]:
+        """Return the block without the lines before the first row."""
+        while self._skip and block:
+            line = _FIRST_LINE.match(block)
+            block = block[line.end() :] if line else b""
+            number, self._skip = number + 1, self._skip - 1
+        if not self._in_header:
+            return number, block
+        records = self._records(number, block, True)
+        header = next(iter(records), None)
+        if header is None:
+            return number, b""
+        self._in_header = False
+        if any(MARK in cell for cell in header.cells):
+            self._bad_rows.found(header.line, not_in(self._encoding))
+        lines = _LINES.findall(block)[records.consumed :]
+        return number + records.consumed, b"".join(lines)
+
+    def _records(self, number: int, block: bytes, last: bool) -> Records:
+        return Records(text_of(block), number, self._delimiter, self._quoting, last)
+
+    def _end_of_rows(self, block: bytes) -> int | None:
+        """Return how many bytes are whole rows; None if quotation marks are not only around values.
+
+        Where each mark encloses a value, every other one opens, so a line end after an
+        even number of them ends a row.
+        """
+        if not self._delimiter.isascii():
+            return None
+        if self._quoting == "none" or b'"' not in block:
+            return len(block)
+        data = np.frombuffer(block, np.uint8)
+        marks = np.flatnonzero(data == ord('"'))
+        beside = np.zeros(256, bool)
+        beside[[ord(self._delimiter), *b'\r\n"']] = True
+        opening, closing = marks[::2], marks[1::2]
+        inner = opening[1:] if opening[0] == 0 else opening
+        outer = closing[:-1] if len(closing) and closing[-1] == len(data) - 1 else closing
+        if not (beside[data[inner - 1]].all() and beside[data[outer + 1]].all()):
+            return None
+        if len(marks) % 2 == 0:
+            return len(block)
+        end = _last_end_outside(block, marks)
+        return None if not end and len(block) > LONGEST_ROW else end
+
+    def _fast(self, number: int, block: bytes) -> pa.Table:
+        """Return the rows of a block whose quotation marks are only around values."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        odd: list[Any] = []
+
+        def stop(row: Any) -> str:
+            odd.append(row)
+            return "skip"
+
+        try:
+            table = csv.read_csv(
+                pa.BufferReader(block),
+                csv.ReadOptions(
+                    use_threads=False, block_size=len(block) + 1, column_names=self._names
+                ),
+                csv.ParseOptions(
+                    delimiter=self._delimiter,
+                    quote_char=False if self._quoting == "none" else '"',
+                    newlines_in_values=b'"' in block,
+                    invalid_row_handler=stop,
+                ),
+                csv.ConvertOptions(
+                    column_types={name: pa.string() for name in self._names},
+                    strings_can_be_null=False,
+                ),
+            )
+            for name, kind in self._types.items():
+                as_said(table.column(name), kind)
+        except (pa.ArrowInvalid, NotNumbersError):
+            odd.append(None)
+        if odd:
+            return self._exact(self._records(number, block, True))
+        return table
+
+    def _exact(self, records: Records) -> pa.Table:
+        """Return the rows that the exact reader finds; broken ones as chosen."""
+        import pyarrow as pa
+
+        rows = [cells for row in records if (cells := self._checked(row)) is not None]
+        columns = list(zip(*rows, strict=True)) or [()] * len(self._names)
+        return pa.table([pa.array(column, pa.string()) for column in columns], names=self._names)
+
+    def _checked(self, row: Row) -> list[str] | None:
+        fault = row.fault or self._fault(row.cells)
+        if fault is None:
+            return row.cells
+        return self._fitted(row.cells) if self._bad_rows.found(row.line, fault) else None
+
+    def _fault(self, cells: list[str]) -> str | None:
+        if any(MARK in cell for cell in cells):
+            return not_in(self._encoding)
+        if len(cells) != len(self._names):
+            return _wrong_number(cells, len(self._names))
+        for name, kind in self._types.items():
+            cell = cells[self._names.index(name)]
+            if not is_said(cell, kind):
+                return f"{_short(cell)} in column '{name}' is not {_A_NUMBER[kind]}"
+        return None
+
+    def _fitted(self, cells: list[str]) -> list[str]:
+        """Return the row with so many values as there are columns, all of them readable."""
+        width = len(self._names)
+        cells = [repaired(cell) for cell in cells]
+        if len(cells) > width:
+            cells = [*cells[: width - 1], self._delimiter.join(cells[width - 1 :])]
+        cells += [""] * (width - len(cells))
+        for name, kind in self._types.items():
+            at = self._names.index(name)
+            cells[at] = cells[at] if is_said(cells[at], kind) else ""
+        return cells
+
+
+_FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|$)")
+_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_A_NUMBER = {"integer": "a whole number", "number": "a number"}
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _last_end_outside(block: bytes, marks: Any) -> int:
+    """Return the end of the last line that is in no quotation marks; their number is odd."""
+    at = len(marks) - 1
+    while at >= 0:
+        begin = int(marks[at - 1]) + 1 if at else 0
+        end = int(marks[at])
+        if found := max(block.rfind(b"\n", begin, end), block.rfind(b"\r", begin, end)) + 1:
+            return found
+        at -= 2
+    return 0
+
+
+def _wrong_number(cells: Sequence[str], width: int) -> str:
+    values = f"{len(cells)} value{'s' if len(cells) != 1 else ''} instead of {width}"
+    if len(cells) == width + 1 and not cells[-1]:
+        return f"{values}, because the line ends with a delimiter"
+    return values
+
+
+def _short(cell: str) -> str:
+    return repr(cell if len(cell) <= 40 else cell[:39] + "…")
