@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mistudio_ext.store.readers.numbers import TYPES
+from mistudio_ext.store.readers.quoting import QUOTINGS
+from mistudio_ext.store.readers.settings import OPTIONS
+
 
 def add_dataset_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add the commands' own arguments."""
@@ -26,6 +30,8 @@ def add_dataset_commands(commands: Any, common: argparse.ArgumentParser) -> None
         default="stop",
         help="rows that cannot be read: stop, leave them out, or keep them mended",
     )
+
+    _add_reading(new)
 
     search = commands.add_parser("search", parents=[as_json], help="find rows of a dataset")
     search.add_argument("dataset", help="id or name")
@@ -79,3 +85,28 @@ def add_dataset_commands(commands: Any, common: argparse.ArgumentParser) -> None
     )
     export.add_argument("tokenization", help="its id")
     export.add_argument("--padding", choices=("max_length", "none"), default="max_length")
+
+
+def _add_reading(new: argparse.ArgumentParser) -> None:
+    """Add how files are read, for what is not to be detected."""
+    reading = new.add_argument_group("how files are read (default: detected)")
+    reading.add_argument("--format", choices=tuple(OPTIONS), help="for a name that does not tell")
+    reading.add_argument("--encoding", help="utf-8, cp1252, utf-16, ...")
+    reading.add_argument("--delimiter", metavar="C", help="of CSV: , or ; or | or tab")
+    reading.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether the first row of CSV names the columns",
+    )
+    reading.add_argument(
+        "--quoting",
+        choices=QUOTINGS,
+        help='of CSV: "" is a quotation mark in a value, \\" is one, or all are text',
+    )
+    reading.add_argument(
+        "--type",
+        metavar="COLUMN=TYPE",
+        action="append",
+        help=f"type of a CSV column: {', '.join(TYPES)}; may be repeated",
+    )

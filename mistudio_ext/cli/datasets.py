@@ -45,7 +45,7 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
     for name in ("splits", "columns"):
         if value := getattr(arguments, name):
             body[name] = value.split(",")
-    body["options"] = {"bad_rows": arguments.bad_rows}
+    body["options"] = {"bad_rows": arguments.bad_rows, **_reading(arguments)}
     record, job = opened.datasets.create(body)
     if job is not None:
         follow(opened, job["id"])
@@ -56,6 +56,17 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
     print(f"{record['name']} ({record['id']})  {human(record['n_bytes'])}")
     for split in record["splits"]:
         print(f"  {split['name']:14} {number(split['n_rows']):>12} rows")
+
+
+def _reading(arguments: argparse.Namespace) -> Json:
+    """Return how files are to be read, as far as the arguments say it."""
+    options = _given(arguments, ("format", "encoding", "delimiter", "header", "quoting"))
+    if options.get("delimiter") in ("tab", "\\t"):
+        options["delimiter"] = "\t"
+    types = [pair.rpartition("=") for pair in arguments.type or ()]
+    if types:
+        options["types"] = {column: kind for column, _, kind in types}
+    return options
 
 
 def _search(opened: Studio, arguments: argparse.Namespace) -> None:

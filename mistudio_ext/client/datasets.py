@@ -62,8 +62,12 @@ def add_dataset(
     token
         For a gated repository; kept in memory only. None takes that of the standard place.
     **options
-        How a file is read: ``format``, ``encoding``, ``delimiter``, ``header``, and
-        ``bad_rows``: ``"stop"``, ``"skip"`` or ``"keep"``.
+        How a file, or each file of a folder, is read; what is not given is detected.
+        ``format``: ``"csv"``, ``"json"``, ``"text"``, ``"parquet"`` or ``"arrow"``;
+        ``encoding``; ``bad_rows``: ``"stop"``, ``"skip"`` or ``"keep"``. Of CSV also
+        ``delimiter``, ``header`` (bool), ``quoting`` (``"standard"``, ``"backslash"`` or
+        ``"none"``) and ``types``, a dict of column to ``"text"``, ``"integer"`` or
+        ``"number"``.
 
     Raises
     ------

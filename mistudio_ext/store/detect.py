@@ -9,8 +9,6 @@ granted, and everything else is found anew.
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +19,15 @@ from mistudio_ext.store import columns as cols
 from mistudio_ext.store.files import FORMATS, split_extension
 from mistudio_ext.store.plaintext import (
     decode,
-    find_delimiter,
-    is_header,
     is_number,
-    one_delimiter,
-    text_encoding,
     whole_lines,
 )
 from mistudio_ext.store.readers import BadRows, Content, Reader, Settings, reader_of
+from mistudio_ext.store.readers import dialect as dialects
 from mistudio_ext.store.readers.content import refuse_stand_in
 from mistudio_ext.store.readers.encoding import spoken
 from mistudio_ext.store.readers.numbers import without_null_types
+from mistudio_ext.store.readers.settings import refuse_without_effect, text_encoding
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,6 +78,8 @@ def detect(
     reader = FORMATS.get(extension, ("", {}))[0] or _sniff(head)
     if head.startswith(b"PAR1"):
         reader = "parquet"
+    if given:
+        refuse_without_effect(given, [reader], name)
     if reader in ("parquet", "arrow"):
         found = _columnar(path, name, reader)
     elif not reader:
@@ -106,12 +104,7 @@ def detect(
 def _look(reader: Reader, content: Content, given: dict[str, Any]) -> dict[str, Any]:
     """Return what the import's own reader makes of the beginning of a file."""
     beginning = content.beginning()
-    encoding = given.get("encoding")
-    settings = Settings(
-        encoding=text_encoding(encoding) if encoding else None,
-        delimiter=one_delimiter(given["delimiter"]) if given.get("delimiter") else None,
-        header=given.get("header"),
-    )
+    settings = Settings.from_options(given)
     read_as = reader.settle(content, settings)
     notes = [] if read_as.doubt is None else [read_as.doubt.message]
     if looks_like := read_as.settings.looks_like:
@@ -166,21 +159,18 @@ def _sniff(head: bytes) -> str:
     controls = sum(ord(c) < 32 and c not in "\t\r\n\f" for c in text[:4096])
     if controls:
         return ""
-    return "csv" if find_delimiter(text)[1] > 1 else "text"
+    best = dialects.find(
+        text, 1, whole=False, delimiters=dialects.DELIMITERS, quotings=("standard", "none")
+    )[0]
+    return "csv" if best.width > 1 and best.share > 0.5 else "text"
 
 
 def _textual(head: bytes, reader: str, extension: str, given: dict[str, Any]) -> dict[str, Any]:
     text, encoding = _decoded(head, given.get("encoding"))
     options: dict[str, Any] = {"format": reader, "encoding": encoding}
     problems: list[dict[str, Any]] = []
-    names: list[str] | None = None
-    if reader == "csv":
-        mark = given.get("delimiter") or ("\t" if extension == ".tsv" else find_delimiter(text)[0])
-        names, rows, header, problems = _read_csv(text, mark, given.get("header"))
-        options |= {"delimiter": mark, "header": header}
-    else:
-        rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
-    return {**_describe(rows, names), "problems": problems, "options": options}
+    rows, problems = _read_json(text, whole=len(head) < PROBE_BYTES)
+    return {**_describe(rows), "problems": problems, "options": options}
 
 
 def _decoded(head: bytes, encoding: Any) -> tuple[str, str]:
@@ -188,33 +178,6 @@ def _decoded(head: bytes, encoding: Any) -> tuple[str, str]:
         return decode(head)
     name = text_encoding(encoding)
     return codecs.getincrementaldecoder(name)("replace").decode(head), name
-
-
-def _read_csv(
-    text: str, mark: str, header: bool | None
-) -> tuple[list[str], list[dict[str, Any]], bool, list[dict[str, Any]]]:
-    lines = io.StringIO("".join(whole_lines(text)), newline="")
-    reader = csv.reader(lines, delimiter=one_delimiter(mark))
-    problems: list[dict[str, Any]] = []
-    table: list[list[str]] = []
-    try:
-        for row in reader:
-            if table and row and len(row) != len(table[0]):
-                wanted = f"{len(row)} values instead of {len(table[0])}"
-                problems.append({"line": reader.line_num, "message": wanted})
-            elif row:
-                table.append(row)
-            if len(table) > 200:
-                break
-    except csv.Error as error:
-        problems.append({"line": reader.line_num, "message": str(error)})
-    if not table:
-        return [], [], header is not False, problems
-    if header is None:
-        header = len(table) == 1 or is_header(table[0], table[1:])
-    names = table[0] if header else [f"column_{i}" for i in range(len(table[0]))]
-    rows = [dict(zip(names, row, strict=True)) for row in table[header:]]
-    return list(dict.fromkeys(names)), rows, header, problems
 
 
 def _read_json(text: str, *, whole: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.store.files import COMPRESSIONS, FORMATS, open_bytes, split_extension
-from mistudio_ext.store.plaintext import one_delimiter, text_encoding
 from mistudio_ext.store.readers import BadRows, Content, ReadAs, Settings, reader_of
 from mistudio_ext.store.readers.content import refuse_stand_in
-from mistudio_ext.workers.mend import first_bad_csv, first_bad_line
+from mistudio_ext.workers.mend import first_bad_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,36 +34,11 @@ def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
     )
 
 
-def read_settings(options: Mapping[str, Any], text_column: str | None = None) -> Settings:
-    """Return the options of a request, checked, as settings of a reader."""
-    return Settings(
-        encoding=text_encoding(options["encoding"]) if options.get("encoding") else None,
-        delimiter=one_delimiter(options["delimiter"]) if options.get("delimiter") else None,
-        header=options.get("header"),
-        text_column=text_column,
-    )
-
-
-def card_settings(reader: str, options: Mapping[str, Any]) -> Settings:
-    """Return what a dataset card says about its files, in the words of ``datasets``."""
-    left = dict(options)
-    found: dict[str, Any] = {"encoding": left.pop("encoding", None)}
-    if reader == "csv":
-        found["delimiter"] = left.pop("delimiter", None) or left.pop("sep", None)
-        if "header" in left:
-            found["header"] = left.pop("header") is not None
-    return Settings(**found, extra=left)
-
-
 def _library_options(reader: str, settings: Settings) -> dict[str, Any]:
     """Return settings in the words of the readers of ``datasets``."""
     found = dict(settings.extra)
-    if settings.encoding and reader in ("csv", "json", "text"):
+    if settings.encoding and reader == "json":
         found["encoding"] = settings.encoding
-    if reader == "csv" and settings.delimiter:
-        found["sep"] = settings.delimiter
-    if reader == "csv" and settings.header is False:
-        found["header"] = None
     return found
 
 
@@ -230,10 +204,7 @@ class DataFile:
             **self.options,
         )
         stream = builder.as_streaming_dataset(split).with_format("arrow")
-        for table in stream.iter(BATCH_ROWS):
-            if self.reader == "csv" and self.options.get("header", 0) is None:
-                table = table.rename_columns([f"column_{i}" for i in range(table.num_columns)])
-            yield table
+        yield from stream.iter(BATCH_ROWS)
 
     def _unpacked(self) -> Path:
         """Return a path that ``datasets`` can read; it has no decoder of its own for zstd."""
@@ -260,12 +231,10 @@ class DataFile:
 
     def _broken_line(self, error: Exception) -> int | None:
         found = re.search(r"\bline (\d+)", str(error))
-        if self.reader == "csv":
-            return int(found.group(1)) if found else first_bad_csv(self.path, self.options)
-        if self.reader in ("json", "text"):
-            return first_bad_line(
-                self.path, self.options.get("encoding"), as_json=self.reader == "json"
-            )
+        if found is not None:
+            return int(found.group(1))
+        if self.reader == "json":
+            return first_bad_line(self.path, self.options.get("encoding"), as_json=True)
         return None
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from mistudio_ext.store.files import FORMATS, READERS, split_extension
 from mistudio_ext.store.readers import Settings
+from mistudio_ext.store.readers.settings import refuse_without_effect
+from mistudio_ext.workers.card_options import card_settings
 from mistudio_ext.workers.dataset_files import (
     BATCH_ROWS,
     DataFile,
-    card_settings,
     import_datasets,
-    read_settings,
     unknown_format,
 )
 
@@ -115,7 +115,8 @@ def open_path(
     scratch
         Folder for what readers leave behind.
     options
-        ``format``, ``encoding``, ``delimiter`` and ``header`` of a single file.
+        How a file, or each file of a folder, is to be read: ``format``, ``encoding``,
+        ``delimiter``, ``header``, ``quoting`` and ``types``.
     text_column
         The column that the request names as the text.
 
@@ -137,9 +138,10 @@ def open_path(
         if path.is_file():
             found = _from_file(path, scratch, options or {}, text_column)
         elif (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+            refuse_without_effect(options or {}, [], f"the saved dataset {path.name}")
             found = _from_saved(path)
         else:
-            found = _from_folder(path, config, scratch)
+            found = _from_folder(path, config, scratch, options or {}, text_column)
     except PermissionError as error:
         raise AccessDeniedError(
             f"{path} cannot be read: permission denied.",
@@ -188,7 +190,8 @@ def _from_file(
     reader, named = FORMATS.get(extension, ("", {}))
     if chosen and chosen != reader:
         reader, named = chosen, {}
-    settings = read_settings({**named, **options}, text_column)
+    refuse_without_effect(options, [reader], path.name)
+    settings = Settings.from_options({**named, **options}, text_column)
     return Source([SplitSource("train", [DataFile(path, reader, settings, scratch=scratch)])])
 
 
@@ -210,7 +213,13 @@ def _from_saved(path: Path) -> Source:
     return Source([SplitSource(str(saved.split or "train"), saved=saved)])
 
 
-def _from_folder(path: Path, config: str | None, scratch: Path | None) -> Source:
+def _from_folder(
+    path: Path,
+    config: str | None,
+    scratch: Path | None,
+    options: Mapping[str, Any],
+    text_column: str | None,
+) -> Source:
     if not any(item.is_file() for item in path.rglob("*")):
         raise InvalidInputError(
             f"The folder {path} is empty.",
@@ -218,7 +227,7 @@ def _from_folder(path: Path, config: str | None, scratch: Path | None) -> Source
             field="path",
             hint="Put data files into it, or choose another folder.",
         )
-    layout = read_layout(path, config, scratch)
+    layout = read_layout(path, config, scratch).with_options(options, text_column, path.name)
     source = Source([], config=layout.config)
     for name, paths in layout.files.items():
         files = [
@@ -239,6 +248,21 @@ class Layout:
     features: Any
     #: Split -> paths of its files.
     files: dict[str, list[str]]
+
+    def with_options(
+        self, options: Mapping[str, Any], text_column: str | None, name: str
+    ) -> Layout:
+        """Return the layout with what a request says about each of the files."""
+        refuse_without_effect(options, [self.reader], f"the files of {name}")
+        if (form := options.get("format")) not in (None, self.reader):
+            raise InvalidInputError(
+                f"The files of {name} are read as {self.reader}, not as {form}.",
+                code="bad_option",
+                field="format",
+                hint="Leave the format out, or import the files one by one.",
+            )
+        said = Settings.from_options(options, text_column)
+        return dataclasses.replace(self, settings=said.over(self.settings))
 
 
 def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:

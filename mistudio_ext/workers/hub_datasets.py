@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
 from mistudio_ext.room import DiskLimits
@@ -45,6 +45,8 @@ class HubRequest:
     splits: Sequence[str] | None
     max_rows: int | None
     endpoint: str | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    text_column: str | None = None
 
 
 def open_repository(
@@ -76,6 +78,7 @@ def open_repository(
             "parquet_copy",
             "The Hub's Parquet copy is used, because the repository's own files cannot be read.",
         )
+    layout = layout.with_options(request.options, request.text_column, request.repo_id)
     guard = DiskGuard(repository.cache, limits)
     chosen = check_splits(list(layout.files), request.splits)
     files = {name: layout.files[name] for name in layout.files if name in chosen}

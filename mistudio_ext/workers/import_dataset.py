@@ -93,8 +93,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "path", "source_path", "repo_id", "config", "revision", "splits",
         "columns", "max_rows", "text_column", "endpoint", "options"}}``.
         ``options``, all of them optional: ``format`` (``json``, ``csv``,
-        ``text``, ``parquet``, ``arrow``), ``encoding``, ``delimiter`` and
-        ``header`` of a file, as ``store.detect`` finds them, and ``bad_rows``:
+        ``text``, ``parquet``, ``arrow``), ``encoding``, ``delimiter``, ``header``, ``quoting``
+        and ``types`` of a file, as ``store.detect`` finds them, and ``bad_rows``:
         ``stop`` at the first row that is broken, ``skip`` them, or ``keep`` them mended;
         see :func:`mistudio_ext.workers.mend.mend`.
     report
@@ -105,7 +105,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     dict
         ``{"splits", "columns", "text_column", "n_rows", "n_bytes",
         "fingerprint", "config", "revision", "bad_rows": [{"file", "count",
-        "kept", "lines"}]}``. ``text_column`` is None for a dataset of token ids
+        "kept", "lines"}], "options"}``. ``options`` is how the files were read, as far as that is
+        the same for all. ``text_column`` is None for a dataset of token ids
         (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
@@ -125,7 +126,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             bad_rows = _mend(source, request, scratch, guard, report)
         splits = _write(source, request, folder, guard, report)
         bad_rows += _found_in(source, report)
-        return {**_finish(folder, splits, request, source), "bad_rows": bad_rows}
+        return {
+            **_finish(folder, splits, request, source),
+            "bad_rows": bad_rows,
+            "options": _read_as(source, report),
+        }
 
 
 def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter) -> Source:
@@ -139,6 +144,8 @@ def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter)
             splits=request.splits,
             max_rows=request.max_rows,
             endpoint=request.endpoint,
+            options=request.options,
+            text_column=request.text_column,
         )
         return open_repository(wanted, scratch, limits, report)
     if request.source_path is None:
@@ -193,6 +200,23 @@ def _found_in(source: Source, report: Reporter) -> list[dict[str, Any]]:
     return [bad_rows.summary() for bad_rows in met]
 
 
+def _read_as(source: Source, report: Reporter) -> dict[str, Any]:
+    """Return how all files were read, as options of a request; report what is unusual."""
+    found = [file.read_as for file in source.files() if file.read_as is not None]
+    names = [file.path.name for file in source.files() if file.read_as is not None]
+    unusual: dict[str, list[str]] = {}
+    for name, read_as in zip(names, found, strict=True):
+        for warning in read_as.warnings:
+            unusual.setdefault(warning, []).append(name)
+    for warning, files in unusual.items():
+        more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+        report.warn("read_as", f"{files[0]}{more}: {warning}.")
+    if not found:
+        return {}
+    first = found[0].options
+    return {k: v for k, v in first.items() if all(each.options.get(k) == v for each in found)}
+
+
 def _said(mended: Mended, name: str) -> str:
     """Return in words what became of a file's bad rows."""
     lines = ", ".join(map(str, mended.lines[:10])) + (", …" if mended.n_bad > 10 else "")
@@ -229,7 +253,9 @@ def _write(
         n_bytes += writer.n_bytes
     if not written:
         raise empty_dataset(request.name)
-    report.progress(done, done, "rows", f"{human(n_bytes)} written")
+    said = next((f.read_as.said for f in source.files() if f.read_as is not None), ())
+    read_as = f", read as: {', '.join(said)}" if said else ""
+    report.progress(done, done, "rows", f"{human(n_bytes)} written{read_as}")
     return written
 
 

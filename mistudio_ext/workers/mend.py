@@ -218,20 +218,3 @@ def first_bad_line(path: Path, encoding: str | None, *, as_json: bool) -> int | 
                 return number
         return None
     return number + 1
-
-
-def first_bad_csv(path: Path, options: dict[str, Any]) -> int | None:
-    """Return the number of the first line with too many values, if there is one."""
-    try:
-        with (
-            open_bytes(path) as file,
-            io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
-        ):
-            reader = csv.reader(text, delimiter=options.get("sep", ","))
-            width = len(next(reader, []))
-            for row in reader:
-                if len(row) > width:
-                    return reader.line_num
-    except (OSError, ValueError, csv.Error):
-        return None
-    return None

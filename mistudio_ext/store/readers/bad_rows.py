@@ -14,6 +14,16 @@ CHOICES = ("stop", "skip", "keep")
 LISTED = 1000
 
 
+def bad_choice(choice: object) -> InvalidInputError:
+    """Return the error for what is none of :data:`CHOICES`."""
+    return InvalidInputError(
+        f"bad_rows cannot be {choice!r}.",
+        code="bad_option",
+        field="bad_rows",
+        hint="Choose stop, skip or keep.",
+    )
+
+
 @dataclass
 class BadRows:
     """Counts the broken rows of one file, and says what becomes of each.
@@ -50,12 +60,7 @@ class BadRows:
 
     def __post_init__(self) -> None:
         if self.choice not in CHOICES:
-            raise InvalidInputError(
-                f"bad_rows cannot be {self.choice!r}.",
-                code="bad_option",
-                field="bad_rows",
-                hint="Choose stop, skip or keep.",
-            )
+            raise bad_choice(self.choice)
 
     def found(self, line: int, reason: str, *, whole: bool = True, hint: str | None = None) -> bool:
         """Record a broken row, and return whether to keep what can be read of it.

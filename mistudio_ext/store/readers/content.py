@@ -40,11 +40,14 @@ class Content:
         The name that tells its compression and is used in messages; ``path`` may have another.
     limit
         Only so many bytes of its content, to look at its beginning; None for all of it.
+    block_bytes
+        Bytes that are read at a time.
     """
 
     path: Path
     name: str
     limit: int | None = None
+    block_bytes: int = BLOCK_BYTES
 
     @property
     def is_compressed(self) -> bool:
@@ -63,14 +66,14 @@ class Content:
 
     def beginning(self) -> Content:
         """Return the same file, of which only the beginning is read."""
-        return replace(self, limit=HEAD_BYTES)
+        return replace(self, limit=HEAD_BYTES, block_bytes=2 * HEAD_BYTES)
 
     def is_cut(self) -> bool:
         """Return whether the content goes on beyond the limit."""
         return self.limit is not None and len(self.head()) >= self.limit
 
-    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Yield the content, decompressed, in blocks of at most ``size`` bytes.
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the content, decompressed, in blocks of at most ``block_bytes``.
 
         Raises
         ------
@@ -85,7 +88,7 @@ class Content:
             read = getattr(file, "read1", file.read)
             while left is None or left > 0:
                 try:
-                    block = read(size if left is None else min(size, left))
+                    block = read(self.block_bytes if left is None else min(self.block_bytes, left))
                 except EOFError as error:
                     raise EndsEarlyError(self.name) from error
                 except (zlib.error, lzma.LZMAError) as error:

@@ -9,12 +9,13 @@ row by row. Both give the same rows; see ``docs/decisions/reading-files.md``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.files import split_extension
 from mistudio_ext.store.readers import dialect as dialects
 from mistudio_ext.store.readers.bad_rows import BadRows
@@ -32,7 +33,6 @@ from mistudio_ext.store.readers.encoding import (
 )
 from mistudio_ext.store.readers.numbers import (
     ColumnTypes,
-    NotNumbersError,
     as_said,
     is_said,
 )
@@ -71,6 +71,7 @@ def settle(content: Content, settings: Settings) -> ReadAs:
     if header is None:
         header = settings.names is None and dialects.has_header(best.rows)
     names, is_index = _names(best, header, settings)
+    _require_columns(settings.types, names)
     settled = replace(
         settings,
         encoding=name,
@@ -95,6 +96,7 @@ def settle(content: Content, settings: Settings) -> ReadAs:
         settled,
         options,
         said=_said(settled, is_index),
+        warnings=_warnings(settings, settled, is_index),
         doubt=None if delimiter else dialects.doubt(found, content.name),
     )
 
@@ -127,6 +129,17 @@ def _names(best: dialects.Dialect, header: bool, settings: Settings) -> tuple[li
     )
 
 
+def _require_columns(types: Mapping[str, str], names: Sequence[str]) -> None:
+    for name in types:
+        if name not in names:
+            raise InvalidInputError(
+                f"There is no column '{name}' to give a type.",
+                code="no_such_column",
+                field="types",
+                hint=f"The columns are {', '.join(names[:20])}.",
+            )
+
+
 def _said(settings: Settings, is_index: bool) -> tuple[str, ...]:
     words = [
         f"delimiter {dialects.spoken_delimiter(settings.delimiter or ',')}",
@@ -138,19 +151,33 @@ def _said(settings: Settings, is_index: bool) -> tuple[str, ...]:
     if settings.quoting == "backslash":
         words.append('\\" is a quotation mark')
     if is_index:
-        words.append("the first column is an unnamed index")
+        words.append("first column called index")
     return tuple(words)
+
+
+def _warnings(given: Settings, found: Settings, is_index: bool) -> tuple[str, ...]:
+    """Return what was found out that a person may not expect."""
+    warnings = []
+    if given.encoding is None and found.encoding == "cp1252":
+        warnings.append("it is not UTF-8 and was read as windows-1252")
+    if given.header is None and given.names is None and not found.header:
+        warnings.append("its first row looks like data, so the columns have no names")
+    if given.quoting is None and found.quoting == "none":
+        warnings.append("its quotation marks do not balance, so they were read as text")
+    if is_index:
+        warnings.append("its first column has no name and is called index")
+    return tuple(warnings)
 
 
 def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[pa.Table]:
     """Yield the rows as tables of one block each; columns of numbers are int64 or float64."""
     types = ColumnTypes(settings.types)
-    for table in _Blocks(content, settings, bad_rows).tables():
+    for table in Blocks(content, settings, bad_rows).tables():
         if table.num_rows:
             yield types.typed(table)
 
 
-class _Blocks:
+class Blocks:
     """Reads a file block by block."""
 
     def __init__(self, content: Content, settings: Settings, bad_rows: BadRows) -> None:
@@ -175,7 +202,7 @@ class _Blocks:
             block = plain_quote_bytes(block, self._quoting)
             if self._skip or self._in_header:
                 begin, block = self._after_header(begin, block)
-            end = self._end_of_rows(block)
+            end = self.end_of_rows(block)
             if end is None or (last and end < len(block)):
                 records = self._records(begin, block, last)
                 yield self._exact(records)
@@ -216,7 +243,7 @@ class _Blocks:
     def _records(self, number: int, block: bytes, last: bool) -> Records:
         return Records(text_of(block), number, self._delimiter, self._quoting, last)
 
-    def _end_of_rows(self, block: bytes) -> int | None:
+    def end_of_rows(self, block: bytes) -> int | None:
         """Return how many bytes are whole rows; None if quotation marks are not only around values.
 
         Where each mark encloses a value, every other one opens, so a line end after an
@@ -245,12 +272,6 @@ class _Blocks:
         import pyarrow as pa
         from pyarrow import csv
 
-        odd: list[Any] = []
-
-        def stop(row: Any) -> str:
-            odd.append(row)
-            return "skip"
-
         try:
             table = csv.read_csv(
                 pa.BufferReader(block),
@@ -261,7 +282,6 @@ class _Blocks:
                     delimiter=self._delimiter,
                     quote_char=False if self._quoting == "none" else '"',
                     newlines_in_values=b'"' in block,
-                    invalid_row_handler=stop,
                 ),
                 csv.ConvertOptions(
                     column_types={name: pa.string() for name in self._names},
@@ -270,9 +290,8 @@ class _Blocks:
             )
             for name, kind in self._types.items():
                 as_said(table.column(name), kind)
-        except (pa.ArrowInvalid, NotNumbersError):
-            odd.append(None)
-        if odd:
+        except ValueError:
+            # Another number of values, or bytes that are not in the encoding.
             return self._exact(self._records(number, block, True))
         return table
 

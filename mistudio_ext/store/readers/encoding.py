@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mistudio_ext.store.readers.bad_rows import BadRows
-from mistudio_ext.store.readers.content import BLOCK_BYTES, Content, EndsEarlyError
+from mistudio_ext.store.readers.content import Content, EndsEarlyError
 
 #: Stands for bytes that are not in the encoding; no decoder makes it from bytes that are.
 MARK = "\udcff"
@@ -209,7 +209,7 @@ def line_blocks(content: Content, encoding: str, bad_rows: BadRows) -> Iterator[
         for block in text_blocks(content, encoding):
             pieces.append(block)
             size += len(block)
-            if size < (BLOCK_BYTES if content.limit is None else 1):
+            if size < content.block_bytes:
                 continue
             if (cut := _last_end(block)) == 0:
                 continue

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import codecs
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from mistudio_ext.errors import MiStudioError
+from mistudio_ext.errors import InvalidInputError, MiStudioError
+from mistudio_ext.store.readers.numbers import TYPES
+from mistudio_ext.store.readers.quoting import QUOTINGS
+
+#: Format -> options that change how it is read.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "csv": ("encoding", "delimiter", "header", "quoting", "types"),
+    "text": ("encoding",),
+    "json": ("encoding",),
+    "parquet": (),
+    "arrow": (),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,101 @@ class Settings:
     text_column: str | None = None
     looks_like: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], text_column: str | None = None) -> Settings:
+        """Return the options of a request as settings.
+
+        Raises
+        ------
+        InvalidInputError
+            ``bad_option``, naming the option.
+        """
+        header = options.get("header")
+        if header is not None and not isinstance(header, bool):
+            raise _bad("header", f"header cannot be {header!r}.", "Choose true or false.")
+        return cls(
+            encoding=_given(options, "encoding", text_encoding),
+            delimiter=_given(options, "delimiter", one_delimiter),
+            header=header,
+            quoting=_given(options, "quoting", _quoting),
+            types=_given(options, "types", _types) or {},
+            text_column=text_column,
+        )
+
+    def over(self, other: Settings) -> Settings:
+        """Return these settings, and those of ``other`` where these say nothing."""
+        said = {f.name: getattr(self, f.name) for f in fields(self)}
+        unsaid = Settings()
+        return replace(other, **{k: v for k, v in said.items() if v != getattr(unsaid, k)})
+
+
+def refuse_without_effect(options: Mapping[str, Any], formats: Collection[str], name: str) -> None:
+    """Raise ``bad_option`` for an option that changes nothing in files of these formats."""
+    known = {option for each in formats for option in OPTIONS.get(each, ())}
+    for option in sorted({option for each in OPTIONS.values() for option in each} - known):
+        if options.get(option) not in (None, {}):
+            raise _bad(
+                option,
+                f"The option '{option}' has no effect on {name}.",
+                f"Leave it out; the files are read as {', '.join(sorted(formats)) or 'saved'}.",
+            )
+
+
+def text_encoding(name: Any) -> str:
+    """Return Python's name of an encoding.
+
+    Raises
+    ------
+    InvalidInputError
+        ``bad_option`` if there is none, or what has the name does not encode text.
+    """
+    try:
+        "".encode(name)
+        # Some encode text but cannot be read piece by piece, or not past a mistake (idna).
+        codecs.getincrementaldecoder(name)("replace").decode(b"a")
+        return codecs.lookup(name).name
+    except (LookupError, TypeError, ValueError):
+        raise _bad(
+            "encoding",
+            f"There is no encoding called '{name}'.",
+            "Choose utf-8, utf-16, cp1252, latin-1 or another that Python knows.",
+        ) from None
+
+
+def one_delimiter(mark: Any) -> str:
+    """Return a delimiter as it is; ``bad_option`` if it cannot be one."""
+    if isinstance(mark, str) and len(mark) == 1 and mark not in '\r\n"':
+        return mark
+    hint = "A delimiter is one character, no quotation mark and no end of a line."
+    raise _bad("delimiter", f"{mark!r} cannot be a delimiter.", hint)
+
+
+def _quoting(value: Any) -> str:
+    if value in QUOTINGS:
+        return str(value)
+    raise _bad("quoting", f"quoting cannot be {value!r}.", f"Choose {_listed(QUOTINGS)}.")
+
+
+def _types(value: Any) -> dict[str, str]:
+    if isinstance(value, Mapping) and all(kind in TYPES for kind in value.values()):
+        return {str(name): str(kind) for name, kind in value.items()}
+    hint = f'Give each column one of {_listed(TYPES)}, as in {{"code": "text"}}.'
+    raise _bad("types", f"types cannot be {value!r}.", hint)
+
+
+def _listed(names: Collection[str]) -> str:
+    *before, last = names
+    return f"{', '.join(before)} or {last}"
+
+
+def _given(options: Mapping[str, Any], name: str, check: Any) -> Any:
+    value = options.get(name)
+    return check(value) if value is not None and value != "" else None
+
+
+def _bad(field_name: str, message: str, hint: str) -> InvalidInputError:
+    return InvalidInputError(message, code="bad_option", field=field_name, hint=hint)
 
 
 @dataclass(frozen=True)
