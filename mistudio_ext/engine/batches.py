@@ -36,9 +36,9 @@ _MAX_CHUNK_SAMPLES = 1 << 16
 class Plan:
     """What decides the composition of every batch, beside the lengths.
 
-    ``padding`` is how samples of different lengths may share a batch: ``plain``
-    (right padding), ``mask`` (right padding with an attention mask), or ``equal``
-    (not at all). ``lanes`` batches go through the model at a time.
+    ``padding`` is how samples may share a batch: ``plain`` (right padding), ``mask`` (right
+    padding with an attention mask), ``equal`` (those of one length) or ``alone`` (not at
+    all). ``lanes`` batches go through the model at a time.
     """
 
     batch_tokens: int
@@ -187,7 +187,9 @@ def batches(offsets: npt.NDArray[Any], chunk: Chunk, plan: Plan) -> list[Batch]:
         width = int(lengths[order[start]])
         end = min(len(order), start + max(1, plan.batch_tokens // width))
         within = lengths[order[start:end]]
-        if plan.padding == "equal":
+        if plan.padding == "alone":
+            end = start + 1
+        elif plan.padding == "equal":
             end = start + int((within == width).sum())
         else:
             fewest = math.ceil(_FULL_ENOUGH * plan.batch_tokens / width)

@@ -10,9 +10,20 @@ import torch
 from torch import nn
 
 from mistudio_ext.engine import anatomy, families, points, verify
+from mistudio_ext.engine.describe.facts import Facts
+from mistudio_ext.engine.forward import batch_rule
 from mistudio_ext.engine.load import LoadedModel, is_causal, load_model, meta_model, read_config
+from mistudio_ext.engine.model.limits import limits_of
 from mistudio_ext.engine.sizes import sizes
-from mistudio_ext.engine.structure import config_number, discover, parameter_count
+from mistudio_ext.engine.structure import (
+    POSITION_NAMES,
+    config_number,
+    discover,
+    parameter_count,
+    text_config,
+)
+from mistudio_ext.engine.tracing import vocabulary_of
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.hookpoints import order
 
 
@@ -55,7 +66,9 @@ def inspect_model(
     say: Callable[[str, str], None] = (lambda _, __: None) if report is None else report.phase
     config = read_config(Path(path), allow_remote_code, any_kind=True)
     if reason := families.unsupported(config):
-        return _describe_only(config, meta_model(config, allow_remote_code), reason)
+        facts = Facts()
+        empty = _empty(config, allow_remote_code, facts) or nn.Module()
+        return _describe_only(config, empty, reason, facts)
     say("loading model", f"Loading {Path(path).name}")
     device = "auto" if torch.cuda.is_available() else "cpu"
     loaded = load_model(path, format, device, allow_remote_code, allow_pickle=allow_pickle)
@@ -67,27 +80,34 @@ def describe_loaded(
     path: Path, loaded: LoadedModel, allow_remote_code: bool = False
 ) -> dict[str, Any]:
     """Return what :func:`inspect_model` returns, of a model that is in memory already."""
-    config = read_config(path, allow_remote_code)
-    empty = meta_model(config, allow_remote_code)
-    structure = discover(loaded.model)
+    config, facts = read_config(path, allow_remote_code), Facts()
+    empty = _empty(config, allow_remote_code, facts) or loaded.model
+    try:
+        structure = discover(loaded.model)
+    except InvalidInputError as error:
+        return _describe_only(config, empty, error.message.rstrip("."), facts)
+    limits = limits_of(loaded.model, structure)
     mapped, checks = verify.verify(loaded.model, structure, points.build(structure, config))
-    rule = verify.padding_rule(loaded.model, structure, config) if structure.blocks else "equal"
+    rule = batch_rule.decide(loaded.model, structure, limits) if structure.blocks else None
     hooks = sorted(mapped.points.values(), key=lambda point: order(point.name))
     unavailable = dict(mapped.unavailable)
     if structure.reason:
         unavailable = {"resid_post": structure.reason}
     shorts = list(dict.fromkeys(point.short for point in hooks))
-    return {
-        **describe_config(config, empty),
+    described = {
+        **describe_config(config, empty, facts),
         "extractable": anatomy.extractable(shorts, list(unavailable), structure.reason),
-        "n_layers": len(structure.blocks) or _layers(config),
-        "d_model": structure.d_model or _text(config).hidden_size,
+        "n_layers": len(structure.blocks) or facts.find("n_layers", lambda: _layers(config)) or 0,
         "parallel": any(block.form == "parallel" for block in mapped.blocks),
         "size_bytes": memory_of(loaded.model),
         "dtype": str(loaded.dtype).removeprefix("torch."),
-        "padding": rule,
-        "tree": tree(empty, parameter_count(empty)),
-        "sizes": sizes(config, allow_remote_code),
+        "vocab_size": limits.vocabulary,
+        "context": limits.context,
+        "positions": limits.positions,
+        "padding": rule.padding if rule else None,
+        "padding_reason": rule.reason if rule else structure.reason,
+        "tree": facts.find("tree", lambda: tree(empty, parameter_count(empty))) or [],
+        "sizes": facts.find("sizes", lambda: sizes(config, allow_remote_code)),
         "hooks": [
             {
                 "name": point.name,
@@ -104,79 +124,110 @@ def describe_loaded(
         "checks": [{"name": c.name, "max_error": c.max_error, "passed": c.passed} for c in checks],
         "warnings": [{"code": code, "message": text} for code, text in loaded.warnings],
     }
+    if structure.d_model:
+        described["d_model"] = structure.d_model
+    return {**described, "unknown": facts.listed()}
 
 
-def _describe_only(config: Any, empty: nn.Module, reason: str) -> dict[str, Any]:
+def _empty(config: Any, allow_remote_code: bool, facts: Facts) -> nn.Module | None:
+    """Return the model without weights; None where it cannot be built so."""
+    return facts.find("model without weights", lambda: meta_model(config, allow_remote_code))
+
+
+def _describe_only(config: Any, empty: nn.Module, reason: str, facts: Facts) -> dict[str, Any]:
     """Return what can be told of a model that is looked at but not extracted from."""
     return {
-        **describe_config(config, empty),
+        **describe_config(config, empty, facts),
         "extractable": anatomy.extractable([], [], reason),
         "parallel": False,
         "size_bytes": memory_of(empty),
         "dtype": "float32",
         "padding": None,
-        "tree": tree(empty, parameter_count(empty)),
-        "sizes": sizes(config),
+        "tree": facts.find("tree", lambda: tree(empty, parameter_count(empty))) or [],
+        "sizes": facts.find("sizes", lambda: sizes(config)),
         "hooks": [],
         "unavailable": [{"short": "resid_post", "reason": reason}],
         "checks": [],
         "warnings": [{"code": "not_extractable", "message": f"{reason}."}],
+        "unknown": facts.listed(),
     }
 
 
-def describe_config(config: Any, model: nn.Module) -> dict[str, Any]:
-    """Return what config and empty model tell without any weights."""
-    text = _text(config)
+def describe_config(config: Any, model: nn.Module, facts: Facts | None = None) -> dict[str, Any]:
+    """Return what config and empty model tell without any weights, each fact by itself."""
+    facts = Facts() if facts is None else facts
+    text = text_config(config)
     heads = config_number(text, "num_attention_heads", "n_head", "n_heads", "num_heads")
-    kv_heads = config_number(text, "num_key_value_heads", "num_kv_heads", "n_head_kv") or heads
-    if getattr(text, "multi_query", False) and not getattr(text, "new_decoder_architecture", False):
-        kv_heads = 1
     width = config_number(text, "hidden_size", "n_embd", "d_model") or 0
-    experts = config_number(text, "num_local_experts", "num_experts", "n_routed_experts")
     names = [type(module).__name__ for module in model.modules()]
-    return {
-        "model_type": text.model_type,
-        "class_name": type(model).__name__,
-        "kind": _kind(config),
-        "active_params": anatomy.active_parameters(text, model),
-        "sliding_window": getattr(text, "sliding_window", None),
-        "block": anatomy.block_of(config, model, _layers(config)),
-        "n_layers": _layers(config),
-        "d_model": width,
-        "d_mlp": config_number(text, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
-        or _widest(model, width),
-        "n_heads": heads,
-        "n_kv_heads": kv_heads,
-        "head_dim": config_number(text, "head_dim") or (width // heads if heads else None),
-        "attention": _attention(heads, kv_heads),
-        "vocab_size": text.vocab_size,
-        "context": config_number(
-            text, "max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length"
-        ),
-        "positional": _positional(text, model),
-        "norm": "RMSNorm" if any("RMSNorm" in n for n in names) else "LayerNorm",
-        "activation": next(
-            (
-                str(getattr(text, key))
-                for key in (
-                    "hidden_activation",
-                    "hidden_act",
-                    "activation_function",
-                    "hidden_act",
-                    "activation",
-                    "mlp_hidden_act",
-                )
-                if getattr(text, key, None)
+    found = facts.find_all(
+        {
+            "model_type": lambda: text.model_type,
+            "kind": lambda: _kind(config),
+            "active_params": lambda: anatomy.active_parameters(text, model),
+            "sliding_window": lambda: getattr(text, "sliding_window", None),
+            "block": lambda: anatomy.block_of(config, model, _layers(config)),
+            "n_layers": lambda: _layers(config),
+            "d_mlp": lambda: (
+                config_number(text, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+                or _widest(model, width)
             ),
-            None,
-        ),
-        "tied": _tied(model),
+            "head_dim": lambda: _head_dim(text, width, heads),
+            "n_kv_heads": lambda: _kv_heads(text, heads),
+            "attention": lambda: _attention(heads, _kv_heads(text, heads)),
+            "vocab_size": lambda: vocabulary_of(config, model),
+            "context": lambda: config_number(text, *POSITION_NAMES),
+            "positional": lambda: _positional(text, model),
+            "activation": lambda: _activation(text),
+            "tied": lambda: _tied(model),
+            "experts": lambda: _experts(text),
+            "config": lambda: config.to_dict(),
+        }
+    )
+    return {
+        **found,
+        "model_type": found["model_type"] or config.model_type,
+        "config": found["config"] or {},
+        "class_name": type(model).__name__,
+        "d_model": width,
+        "n_heads": heads,
+        "norm": "RMSNorm" if any("RMSNorm" in n for n in names) else "LayerNorm",
         "n_params": parameter_count(model),
-        "experts": None
-        if not experts or experts < 2
-        else {"count": experts, "active": config_number(text, "num_experts_per_tok", "moe_topk")},
-        "config": config.to_dict(),
     }
+
+
+def _kv_heads(text: Any, heads: int | None) -> int | None:
+    if getattr(text, "multi_query", False) and not getattr(text, "new_decoder_architecture", False):
+        return 1
+    names = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
+    named = (getattr(text, name, None) for name in names)
+    return next((n for n in named if isinstance(n, int)), heads)
+
+
+def _head_dim(text: Any, width: int, heads: int | None) -> int | None:
+    """Return the width of a head; a config whose layers differ in it raises."""
+    named = getattr(text, "head_dim", None)
+    if isinstance(named, int):
+        return named
+    return width // heads if heads else None
+
+
+def _activation(text: Any) -> str | None:
+    keys = (
+        "hidden_activation",
+        "hidden_act",
+        "activation_function",
+        "activation",
+        "mlp_hidden_act",
+    )
+    return next((str(getattr(text, key)) for key in keys if getattr(text, key, None)), None)
+
+
+def _experts(text: Any) -> dict[str, int | None] | None:
+    count = config_number(text, "num_local_experts", "num_experts", "n_routed_experts")
+    if not count or count < 2:
+        return None
+    return {"count": count, "active": config_number(text, "num_experts_per_tok", "moe_topk")}
 
 
 def tree(model: nn.Module, total: int, path: str = "", module: nn.Module | None = None) -> Any:
@@ -218,13 +269,9 @@ def _scales(weight: torch.Tensor) -> list[torch.Tensor]:
     return [part for part in parts if isinstance(part, torch.Tensor)]
 
 
-def _text(config: Any) -> Any:
-    return config.get_text_config() if hasattr(config, "get_text_config") else config
-
-
 def _layers(config: Any) -> int:
     names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-    return config_number(_text(config), *names) or 0
+    return config_number(text_config(config), *names) or 0
 
 
 def _widest(model: nn.Module, width: int) -> int | None:

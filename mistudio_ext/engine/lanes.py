@@ -12,7 +12,7 @@ is tested by a pass, and what a short one cannot show is known by name.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -25,18 +25,22 @@ from mistudio_ext.engine import gpu, threads
 from mistudio_ext.engine.batches import Batch, Chunk, Plan, padded_ids
 from mistudio_ext.engine.capture import Capture, Slot
 from mistudio_ext.engine.load import LoadedModel
-from mistudio_ext.engine.memory import Budget, attempt
+from mistudio_ext.engine.memory import Budget, attempt, is_out_of_memory
 from mistudio_ext.engine.request import Contexts
-from mistudio_ext.engine.structure import text_model
+from mistudio_ext.engine.structure import parameter_count, text_model
 from mistudio_ext.engine.tracing import example_ids
 
 #: Lanes where there can be several; measured on two processors.
 _LANES = 2
+#: Tokens of a short sample.
+SHORT = 11
+#: Operations that trying may take.
+_MOST_FLOPS = 4e11
 #: Formats whose layers are torch's own. Quantized ones keep state in objects that we cannot see.
 _PLAIN = ("fp32", "bf16", "fp16")
 
 
-def possible(loaded: LoadedModel, fmt: str, threads: int) -> int:
+def possible(loaded: LoadedModel, fmt: str, threads: int, longest: int = SHORT) -> int:
     """Return how many batches may go through a model at a time.
 
     Parameters
@@ -45,19 +49,38 @@ def possible(loaded: LoadedModel, fmt: str, threads: int) -> int:
         The format in which the model is in memory.
     threads
         CPU threads that torch may use. A number that lanes cannot share equally gives one.
+    longest
+        Tokens of the run's longest sample.
     """
     model = loaded.model
     if gpu.is_gpu(loaded.device) or fmt not in _PLAIN or threads % _LANES:
         return 1
     if _is_foreign(model) or any(_changes_with_length(module) for module in model.modules()):
         return 1
-    runner, ids = text_model(model), example_ids(model.config)
+    if 4.0 * longest * parameter_count(text_model(model)) > _MOST_FLOPS:
+        return 1  # Such samples are longer than a lane's part of the tokens.
+    try:
+        return _LANES if leaves_no_trace(model, _passes(model, longest)) else 1
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return 1  # There is no memory for one such sample, so none for two.
 
-    def run() -> None:
+
+def _passes(model: nn.Module, longest: int) -> list[Callable[[], None]]:
+    """Return passes over samples of the run's longest length and of a short one, by turns.
+
+    What grows with the longest sample changes the model in the first of them; what is made anew
+    for short ones and for long ones changes it in the others, and would in every batch.
+    """
+    runner = text_model(model)
+
+    def run(length: int) -> None:
         with torch.inference_mode():
-            runner(input_ids=ids, use_cache=False)
+            runner(input_ids=example_ids(model.config, 1, length), use_cache=False)
 
-    return _LANES if leaves_no_trace(model, run) else 1
+    short = min(SHORT, max(1, longest // 2))
+    return [partial(run, length) for length in (longest, short, longest)]
 
 
 def _is_foreign(model: Any) -> bool:
@@ -76,13 +99,20 @@ def _changes_with_length(module: nn.Module) -> bool:
     return "dynamic" in rope_type or "longrope" in rope_type or hasattr(module, "make_weights")
 
 
-def leaves_no_trace(model: nn.Module, run: Callable[[], None]) -> bool:
-    """Return whether ``run`` leaves all modules as they are: tensors, attributes, containers."""
+def leaves_no_trace(model: nn.Module, passes: Sequence[Callable[[], None]]) -> bool:
+    """Return whether each pass leaves all modules as they are: tensors, attributes, containers.
+
+    It catches what a pass stores in a module, in a tensor of it or in a container one level
+    deep. It cannot catch what is kept outside of the modules, or in an object of their own kind.
+    """
     before, versions = _state(model)
-    run()
-    after, versions_after = _state(model)
-    same = len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))
-    return same and versions == versions_after
+    for run in passes:
+        run()
+        after, versions_after = _state(model)
+        same = len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))
+        if not same or versions != versions_after:
+            return False
+    return True
 
 
 def _state(model: nn.Module) -> tuple[list[Any], list[int]]:

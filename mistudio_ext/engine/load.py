@@ -10,13 +10,29 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from mistudio_ext.engine import families, two_bit
+from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.model import bitsandbytes_layers
+from mistudio_ext.engine.model.completeness import check_complete
 from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
 
+#: What building a model from a config and reading its weights raises, where they will not do.
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    ImportError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ZeroDivisionError,
+    SafetensorError,
+)
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -186,6 +202,7 @@ def load_model(
             weights_only=True,
             trust_remote_code=allow_remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # Refused below, with names and shapes.
             **options,
         )
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -200,13 +217,20 @@ def load_model(
             field="path",
             hint="Choose a version with safetensors.",
         ) from error
-    except (OSError, ValueError, ImportError) as error:
+    except _LOAD_ERRORS as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"The model does not fit into the memory of {target}.",
+                hint="Choose a smaller format (bf16, q8, q4) or another device.",
+            ) from error
         raise InvalidInputError(
             f"The model cannot be loaded as {format}: {_one_line(error)}",
             code="cannot_load",
             field="format" if format in ("q8", "q4", "q2") else "path",
+            hint="Check config.json against the weights; a newer version of transformers may "
+            "be needed.",
         ) from error
-    _check_complete(model, info)
+    check_complete(model, info)
     if format == "fp16" and not _published_quantised(config):
         _check_range(model)
         model = model.float() if target.type == "cpu" else model
@@ -325,27 +349,6 @@ def _unsafe() -> InvalidInputError:
         hint="Choose a revision with safetensors, save it again with save_pretrained, or ask the "
         "administrator to set allow_pickle.",
     )
-
-
-def _check_complete(model: Any, info: dict[str, Any]) -> None:
-    """Refuse a model whose weights are partly missing: it would run on random numbers."""
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    heads = {name for name, module in model.named_modules() if head is not None and module is head}
-    missing = [
-        key
-        for key in info.get("missing_keys", ())
-        if key.rpartition(".")[0] not in heads and "pooler" not in key
-    ]
-    mismatched = list(info.get("mismatched_keys", ()))
-    if missing or mismatched:
-        names = ", ".join(map(str, sorted([*missing, *mismatched])[:3]))
-        raise InvalidInputError(
-            f"{len(missing) + len(mismatched)} of the model's weights are missing or have "
-            f"another shape ({names}).",
-            code="incomplete_weights",
-            field="path",
-            hint="Download the model again, or check that config and weights belong together.",
-        )
 
 
 def _check_quantised(model: nn.Module, format: str) -> None:

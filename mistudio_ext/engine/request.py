@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mistudio_ext.engine.arrays import checksum_of
+from mistudio_ext.engine.forward.lengths import Lengths
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import ExtractionSpec
 
@@ -136,10 +137,11 @@ class Contexts:
         return int(np.diff(self.offsets).max())
 
     @property
-    def ragged(self) -> bool:
-        """Whether samples differ in length."""
-        lengths = np.diff(self.offsets)
-        return bool(len(np.unique(lengths[lengths > 0])) > 1)
+    def lengths(self) -> Lengths:
+        """Longest and shortest of the samples that have a token."""
+        found = np.diff(self.offsets)
+        found = found[found > 0]
+        return Lengths(int(found.max()), int(found.min()), self.n_tokens)
 
     def check(self, vocab_size: int, positions: int | None) -> None:
         """Refuse tokens that the model does not know and contexts that it cannot read.

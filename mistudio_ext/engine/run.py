@@ -10,20 +10,21 @@ from typing import Any, Protocol
 import torch
 
 from mistudio_ext import batching
-from mistudio_ext.engine import gpu, lanes, output, passes, reuse, verify
+from mistudio_ext.engine import gpu, lanes, output, passes, reuse
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Plan, make_plan
 from mistudio_ext.engine.choose import choose_points
 from mistudio_ext.engine.fallback import first_that_fits
+from mistudio_ext.engine.forward import batch_rule
 from mistudio_ext.engine.load import LoadedModel, choose_device, load_model
 from mistudio_ext.engine.memory import is_out_of_memory, keep_heap
+from mistudio_ext.engine.model.limits import limits_of
 from mistudio_ext.engine.passes import Passed
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.record import Record
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.structure import (
     Structure,
-    config_number,
     discover,
     parameter_count,
     text_model,
@@ -147,13 +148,13 @@ class _Extraction:
             self._warn(code, message)
         structure = discover(loaded.model)
         chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
+        structure = structure.without_values()
         self._check_contexts(loaded, structure, contexts)
         identity = output.identity_of(request, contexts, chosen)
         plan = output.recorded_plan(request, identity)
         go_on = plan is not None
         if plan is None:
             plan = self._plan(loaded, structure, contexts, chosen)
-        del structure  # It holds the traced tensors.
         if given is None:
             _drop_head(loaded.model)
             if self._keep is not None:
@@ -219,9 +220,8 @@ class _Extraction:
         contexts: Contexts,
         chosen: Sequence[Point],
     ) -> Plan:
-        rule: str = "plain"
-        if contexts.ragged:
-            rule = verify.padding_rule(loaded.model, structure, loaded.model.config)
+        limits = limits_of(loaded.model, structure)
+        rule = batch_rule.decide(loaded.model, structure, limits, contexts.lengths)
         itemsize = DTYPES[self._request.spec.dtype][1].itemsize
         # Of all blocks, whatever is hooked: so other hooks of the same data have the same plan,
         # and their arrays can be taken over.
@@ -234,25 +234,24 @@ class _Extraction:
             longest=contexts.longest,
             row_bytes=row_bytes,
             flops_per_token=2.0 * run,
-            padding=rule,
+            padding=rule.padding,
             room=gpu.room(loaded.device, self._request.share),
             pass_bytes=_pass_bytes(row_bytes, width, loaded.dtype.itemsize),
-            lanes=lanes.possible(loaded, self._request.format, torch.get_num_threads()),
+            lanes=lanes.possible(
+                loaded, self._request.format, torch.get_num_threads(), contexts.longest
+            ),
         )
 
     def _check_contexts(
         self, loaded: LoadedModel, structure: Structure, contexts: Contexts
     ) -> None:
-        config = loaded.model.config
-        text = config.get_text_config() if hasattr(config, "get_text_config") else config
-        limit = config_number(text, "max_position_embeddings", "n_positions", "max_seq_len")
-        learned = _has_position_table(structure)
-        contexts.check(int(text.vocab_size), limit if learned else None)
-        if limit is not None and not learned and contexts.longest > limit:
+        limits = limits_of(loaded.model, structure)
+        contexts.check(limits.vocabulary, limits.positions)
+        if limits.context is not None and contexts.longest > limits.context:
             self._warn(
                 "beyond_trained_context",
-                f"Contexts of {contexts.longest} tokens are longer than the {limit} that the "
-                "model was made for.",
+                f"Contexts of {contexts.longest} tokens are longer than the {limits.context} that "
+                "the model was made for.",
             )
 
     def _all_passes(
@@ -300,20 +299,6 @@ def _pass_bytes(row_bytes: int, width: int, itemsize: int) -> int:
 def _what(computed: int, taken: int) -> str:
     text = f"Extracting {computed} hook points"
     return f"{text}; {taken} are there already" if taken else text
-
-
-def _has_position_table(structure: Structure) -> bool:
-    """Return whether positions are looked up in a table, which has an end."""
-    for call in structure.trace.calls:
-        name = type(call.module).__name__
-        if call is not structure.embedding and "Embedding" in name and call.output is not None:
-            weight = getattr(call.module, "weight", None)
-            if isinstance(weight, torch.Tensor) and weight.dim() == 2:
-                return True
-    return any(
-        type(call.module).__name__ == "Embedding" and call is not structure.embedding
-        for call in structure.trace.calls
-    )
 
 
 def _drop_head(model: Any) -> None:

@@ -18,7 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mistudio_ext.engine.load import class_for, meta_model
 from mistudio_ext.engine.model.four_bit import BLOCK, NESTED_BLOCK
 from mistudio_ext.engine.model.quantized_linear import quantizable_layers, shape_of
-from mistudio_ext.engine.structure import parameter_count, text_model
+from mistudio_ext.engine.structure import (
+    POSITION_NAMES,
+    config_number,
+    parameter_count,
+    text_config,
+    text_model,
+)
 from mistudio_ext.engine.two_bit import GROUP
 
 #: Tokens of the samples with which activations are counted, where the model can read as many.
@@ -119,14 +125,13 @@ def memory_by_format(model: nn.Module) -> dict[str, dict[str, int]]:
 
 def activations(config: Any, allow_remote_code: bool = False) -> dict[str, int] | None:
     """Return the activations of a forward pass: a constant and what each sample adds."""
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    limit = getattr(text, "max_position_embeddings", None)
-    length = min(LENGTH, limit) if isinstance(limit, int) and limit > 0 else LENGTH
+    limit = config_number(text_config(config), *POSITION_NAMES) or LENGTH
+    length = max(1, min(LENGTH, limit))
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             model = _fake_model(config, allow_remote_code)
             one, three = (_peak(model, batch, length) for batch in (1, 3))
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, ImportError):
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, ImportError):
         return None  # What a model does depends on more than shapes (routing, kernels).
     per_sample = max(1, (three - one) // 2)
     return {"length": length, "base": max(0, one - per_sample), "per_sample": per_sample}

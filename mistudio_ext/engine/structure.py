@@ -6,13 +6,38 @@ of each is, bit for bit, the input of the next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mistudio_ext.engine.tracing import Call, Trace, example_ids, trace
+from mistudio_ext.engine.memory import is_out_of_memory
+from mistudio_ext.engine.tracing import Call, Key, Trace, example_ids, trace
+from mistudio_ext.errors import InvalidInputError
+
+#: What configs call the number of positions.
+POSITION_NAMES = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "n_ctx",
+    "seq_length",
+    "max_sequence_length",
+)
+#: Tokens of a traced sample and of all traced samples together, where the model can read as many.
+_LENGTH, _TOKENS = 11, 33
+#: What a forward pass raises on inputs that a model cannot take.
+_RUN_ERRORS = (
+    RuntimeError,
+    IndexError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ImportError,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,24 @@ class Structure:
         """Width of the residual stream."""
         return stream_in(self.blocks[0]).shape[-1] if self.blocks else None
 
+    def without_values(self) -> Structure:
+        """Return the same structure without the traced tensors, which take memory."""
+        blocks = tuple(
+            replace(call, inputs=_emptied(call.inputs), outputs=_emptied(call.outputs))
+            for call in self.blocks
+        )
+        return replace(
+            self,
+            trace=Trace(self.trace.input_ids, list(blocks)),
+            blocks=blocks,
+            embedding=None,
+            final_norm=None,
+        )
+
+
+def _emptied(tensors: dict[Key, Tensor]) -> dict[Key, Tensor]:
+    return {key: tensor[:0].clone() for key, tensor in tensors.items()}
+
 
 def stream_in(block: Call) -> Tensor:
     """Return the residual stream ``[batch, position, d]`` that entered a block."""
@@ -42,6 +85,11 @@ def stream_out(block: Call) -> Tensor:
     """Return the residual stream ``[batch, position, d]`` that left a block."""
     assert block.output is not None
     return block.output
+
+
+def text_config(config: Any) -> Any:
+    """Return the part of a config that describes the language model."""
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
 def text_model(model: nn.Module) -> nn.Module:
@@ -58,12 +106,17 @@ def discover(model: nn.Module, input_ids: Tensor | None = None) -> Structure:
     model
         A model of ``transformers``, in eval mode.
     input_ids
-        Token ids ``[batch, position]`` to trace with; by default a short random batch.
+        Token ids ``[batch, position]`` to trace with; by default a random batch of 33 tokens or
+        more, in samples of 11 tokens or as many as the model can read.
+
+    Raises
+    ------
+    InvalidInputError
+        ``unsupported_model`` if the model does not run on token ids alone.
     """
-    if input_ids is None:
-        device = str(next(model.parameters()).device)
-        input_ids = example_ids(getattr(model, "config", None), device=device)
-    recorded = trace(model, text_model(model), input_ids)
+    recorded = (
+        _example_trace(model) if input_ids is None else trace(model, text_model(model), input_ids)
+    )
     blocks = _chain(model, recorded)
     reason = None
     if not blocks:
@@ -78,6 +131,44 @@ def discover(model: nn.Module, input_ids: Tensor | None = None) -> Structure:
         final_norm=_final_norm(recorded, blocks),
         reason=reason,
     )
+
+
+def _example_trace(model: nn.Module) -> Trace:
+    """Trace a random batch that fits the model: no more positions, no more ids than it has."""
+    config = getattr(model, "config", None)
+    device = next(model.parameters()).device
+    text = text_config(config)
+    claimed = config_number(text, *POSITION_NAMES) or _LENGTH
+    # A table may begin a few rows later (RoBERTa). On a GPU a row that is not there ends the
+    # process' use of the device, so there a short sample is taken at once.
+    offset = max(1, getattr(text, "pad_token_id", None) or 0) + 1
+    longest = min(_LENGTH, claimed if device.type == "cpu" else max(1, claimed - offset))
+    failure: Exception | None = None
+    for length in _lengths(longest):
+        rows = -(-_TOKENS // length)
+        ids = example_ids(config, batch=rows, length=length, device=str(device))
+        try:
+            return trace(model, text_model(model), ids)
+        except _RUN_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            failure = failure or error
+    text_of_it = " ".join(str(failure).split())[:200]
+    raise InvalidInputError(
+        f"{type(model).__name__} does not run on token ids alone: "
+        f"{type(failure).__name__}: {text_of_it}",
+        code="unsupported_model",
+        field="path",
+        hint="Choose a language model that reads text and nothing else.",
+    ) from failure
+
+
+def _lengths(longest: int) -> list[int]:
+    """Return the lengths to try: all of it, two less (an offset), and halves down to one."""
+    found = [longest, longest - 2]
+    while found[-1] > 1:
+        found.append(found[-1] // 2)
+    return [length for length in found if length > 0]
 
 
 def _chain(model: nn.Module, recorded: Trace) -> tuple[Call, ...]:
@@ -131,11 +222,17 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def config_number(config: Any, *names: str) -> int | None:
-    """Return the first of a config's attributes that is a whole number."""
+    """Return the first of a config's attributes that is a whole number, or the largest of a list.
+
+    A config may refuse to name one number for all layers (Gemma 4's ``head_dim``): it has none.
+    """
     for name in names:
-        value = getattr(config, name, None)
-        if isinstance(value, list | tuple) and value:
-            value = max(v for v in value if isinstance(v, int)) if value else None
+        try:
+            value = getattr(config, name, None)
+        except (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError):
+            continue
+        if isinstance(value, list | tuple):
+            value = max((v for v in value if isinstance(v, int)), default=None)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 #: Where a tensor stands in a module's arguments or results: position, keyword, or None for
 #: the result itself.
 Key = int | str | None
+
+#: Token ids of a model that looks none up and names no number: those of bytes.
+_BYTES = 256
 
 
 class StopForward(Exception):  # noqa: N818 - it is a signal, not an error
@@ -164,20 +167,60 @@ def example_ids(
     Parameters
     ----------
     config
-        The model's config; ids that it names (``*_token_id``, ``*_token_index``) are avoided.
+        The model's config; ids that it names (``*_token_id``, ``*_token_index``) are avoided as
+        long as others are left.
     batch, length
         Shape of the result, ``[batch, length]``.
     """
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    named: set[int] = set()
-    for source in (config, text):
-        for key, value in source.to_dict().items():
-            if key.endswith(("_token_id", "_token_index")):
-                named.update(v for v in (value if isinstance(value, list) else [value]) if v)
-    allowed = torch.tensor([i for i in range(1, min(text.vocab_size, 4096)) if i not in named])
+    allowed = torch.tensor(ordinary_ids(config))
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(allowed), (batch, length), generator=generator)
     return allowed[chosen].to(device)
+
+
+def ordinary_ids(config: Any) -> list[int]:
+    """Return token ids without a special meaning, or what is left of a small vocabulary.
+
+    A vocabulary of three may consist of nothing but named ids; then all but the padding's are
+    taken, and as a last resort all.
+    """
+    named, padding = _named_ids(config)
+    every = range(min(vocabulary_of(config), 4096))
+    ordinary = [i for i in every if i and i not in named]
+    for choice in (ordinary, [i for i in every if i not in named | padding]):
+        if len(choice) > 1:
+            return choice
+    return [i for i in every if i not in padding] or list(every)
+
+
+def _named_ids(config: Any) -> tuple[set[int], set[int]]:
+    """Return the ids that a config names, and those of them that pad."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    named: set[int] = set()
+    padding: set[int] = set()
+    for source in (config, text):
+        for key, value in source.to_dict().items():
+            if key.endswith(("_token_id", "_token_index")):
+                ids = {v for v in (value if isinstance(value, list) else [value]) if v is not None}
+                named |= {v for v in ids if isinstance(v, int)}
+                if key == "pad_token_id":
+                    padding |= named & ids
+    return named, padding
+
+
+def vocabulary_of(config: Any, model: nn.Module | None = None) -> int:
+    """Return how many token ids a model knows: rows of its table, else what the config says."""
+    find = getattr(model, "get_input_embeddings", None)
+    with suppress(NotImplementedError, AttributeError):
+        weight = getattr(find() if find is not None else None, "weight", None)
+        if isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point():
+            return int(weight.shape[0])
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for source in (text, config):
+        size = getattr(source, "vocab_size", None)
+        if isinstance(size, int) and size > 0:
+            return size
+    return _BYTES
 
 
 def trace(model: nn.Module, runner: nn.Module, input_ids: Tensor) -> Trace:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +12,7 @@ from torch import Tensor, nn
 from mistudio_ext.engine.points import BlockMap, PointMap, read_trace
 from mistudio_ext.engine.structure import Structure, stream_in, stream_out, text_model
 from mistudio_ext.engine.sums import close, difference
-from mistudio_ext.engine.tracing import Call, example_ids, recording, trace
-
-#: How ragged samples may share a batch: right padding without a mask, with one, or not at all.
-Padding = Literal["plain", "mask", "equal"]
-
+from mistudio_ext.engine.tracing import Call
 
 #: Hook points that an equation speaks of, its terms, and what they should add up to.
 Equation = tuple[tuple[str, ...], list[Tensor], Tensor]
@@ -148,45 +143,3 @@ def _hidden_states(model: nn.Module, structure: Structure, mapped: PointMap) -> 
         if value.shape == states[-1].shape:
             parts.append(((last.name,), [value], states[-1]))
     return parts
-
-
-def padding_rule(model: nn.Module, structure: Structure, config: Any) -> Padding:
-    """Find out how samples of different lengths may share a batch without changing a value.
-
-    A short sample is run alone, then right-padded beside a longer one without a
-    mask, then with one. The first way that reproduces every block's output (up to
-    the rounding of another batch shape) is the rule.
-    """
-    device = str(structure.trace.input_ids.device)
-    short, long = 6, 13
-    alone = example_ids(config, batch=2, length=short, seed=1, device=device)
-    other = example_ids(config, batch=2, length=long, seed=2, device=device)
-    padded = other.clone()
-    padded[0, :short], padded[1, :short] = alone[0], alone[1]
-    both = torch.cat([padded, other])
-    paths = {block.path for block in structure.blocks}
-    runner = text_model(model)
-    want = {c.path: c.output for c in trace(model, runner, alone).calls if c.path in paths}
-
-    def agrees(forward: Callable[[], Any]) -> bool:
-        with torch.inference_mode(), recording(model, (4, long)) as calls:
-            forward()
-        for call in calls:
-            if call.path in paths and call.output is not None:
-                got, expected = call.output[:2, :short], want[call.path]
-                assert expected is not None
-                eps = torch.finfo(got.dtype).eps
-                error = (got.double() - expected.double()).norm(dim=-1)
-                size = expected.double().norm(dim=-1)
-                # Another batch shape rounds differently, and depth adds those roundings up.
-                if bool((error > 400 * eps * size).any()):
-                    return False
-        return True
-
-    if agrees(lambda: runner(input_ids=both, use_cache=False)):
-        return "plain"
-    mask = torch.ones_like(both)
-    mask[:2, short:] = 0
-    if agrees(lambda: runner(input_ids=both, attention_mask=mask, use_cache=False)):
-        return "mask"
-    return "equal"

@@ -122,6 +122,9 @@ def model_folder(path: Path) -> Path:
     problem = None
     if not path.is_dir():
         problem = "it is not a folder"
+    elif not (path / "config.json").is_file() and (path / "adapter_config.json").is_file():
+        problem = "it is an adapter"
+        hint = "Merge the adapter into its model (merge_and_unload of PEFT), and save the result."
     elif not (path / "config.json").is_file():
         problem = "there is no config.json in it"
     else:

@@ -55,6 +55,8 @@ def fetch_model(
     guard = DiskGuard(repository.cache, limits)
     names = list(_small_files(repository, with_code))
     if "config.json" not in names:
+        if "adapter_config.json" in repository.files:
+            raise _not_a_model(repo_id, "it is an adapter; merge it into its model first")
         raise _not_a_model(repo_id, "it has no config.json")
     weights = _weights(repository, report, allow_pickle)
     fetched = any(not (repository.snapshot / name).exists() for name in weights)

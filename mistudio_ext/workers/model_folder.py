@@ -175,6 +175,8 @@ def weights_among(
             return shards
         if single in names:
             return [single]
+    if "adapter_config.json" in names:
+        raise refuse("it is an adapter; merge it into its model first")
     if any(name.endswith(UNSAFE_SUFFIXES) for name in names if "/" not in name):
         raise unsafe()
     raise refuse(f"{SINGLE} is missing")

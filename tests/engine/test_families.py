@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from mistudio_ext.engine.capture import Capture
+from mistudio_ext.engine.forward import batch_rule
 from mistudio_ext.engine.inspect import inspect_model
 from mistudio_ext.engine.load import LoadedModel
+from mistudio_ext.engine.model.limits import limits_of
 from mistudio_ext.engine.points import build
 from mistudio_ext.engine.run import extract
 from mistudio_ext.engine.structure import discover, text_model
-from mistudio_ext.engine.verify import padding_rule, verify
+from mistudio_ext.engine.verify import verify
 from mistudio_ext.hookpoints import order
 
 from .helpers import Recorder, make_spec, make_tokenization, one_by_one
@@ -43,7 +45,7 @@ def test_the_map_of_a_family_is_found_and_holds(family: str) -> None:
     assert ("z" in shorts) == (family != "mamba")
     assert len(checks) >= 3
     assert all(check.passed and check.max_error < 2e-6 for check in checks), checks
-    assert padding_rule(model, structure, model.config) == "plain"
+    assert batch_rule.decide(model, structure, limits_of(model, structure)).padding == "plain"
     offered = [p for p in mapped.points.values() if p.layer is not None]
     assert {p.short for p in offered}.isdisjoint(
         short for short, why in mapped.unavailable.items() if not why.startswith("layers")
@@ -128,7 +130,7 @@ def test_a_post_norm_encoder_is_mapped() -> None:
     assert {"resid_mid", "attn_out", "mlp_out"} <= {p.short for p in mapped.points.values()}
     assert all(check.passed for check in checks)
     # Every position sees all others, so padding must be masked.
-    assert padding_rule(model, structure, config) == "mask"
+    assert batch_rule.decide(model, structure, limits_of(model, structure)).padding == "mask"
 
 
 def test_only_as_many_blocks_run_as_are_needed(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the panels show of a model; nothing here decides whether it can be used."""

@@ -1,0 +1,1 @@
+"""What decides how samples go through the model."""

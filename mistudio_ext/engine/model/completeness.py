@@ -1,0 +1,76 @@
+"""Whether the weights that were read are those of the model that its config describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mistudio_ext.errors import InvalidInputError
+
+#: Weights that are named in a refusal.
+_NAMED = 3
+
+
+def check_complete(model: Any, info: dict[str, Any]) -> None:
+    """Refuse a model whose weights are partly missing: it would run on random numbers.
+
+    Parameters
+    ----------
+    model
+        As ``from_pretrained`` made it, with ``ignore_mismatched_sizes=True``.
+    info
+        Its ``output_loading_info``.
+
+    Raises
+    ------
+    InvalidInputError
+        ``incomplete_weights``, with the names, and with both shapes where they differ. The LM head
+        and a pooler may be missing: no hook point needs them.
+    """
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    heads = {name for name, module in model.named_modules() if head is not None and module is head}
+
+    def needed(key: str) -> bool:
+        return key.rpartition(".")[0] not in heads and "pooler" not in key
+
+    other = sorted(
+        (str(entry[0]), entry[1], entry[2])
+        for entry in info.get("mismatched_keys", ())
+        if needed(str(entry[0]))
+    )
+    missing = sorted(key for key in info.get("missing_keys", ()) if needed(key))
+    if other:
+        shown = "; ".join(
+            f"{name} has the shape {_shape(found)} in the file and {_shape(wanted)} by the config"
+            for name, found, wanted in other[:_NAMED]
+        )
+        raise _incomplete(
+            f"{len(other)} of the model's weights have another shape than config.json says: "
+            f"{shown}{_more(other)}."
+        )
+    if missing:
+        kind = type(model).__name__
+        raise _incomplete(
+            f"{len(missing)} of the weights that {kind} needs are missing: "
+            f"{', '.join(missing[:_NAMED])}{_more(missing)}."
+        )
+    if errors := info.get("error_msgs"):
+        raise _incomplete(f"Some weights could not be read: {' '.join(str(errors[0]).split())}.")
+
+
+def _incomplete(message: str) -> InvalidInputError:
+    return InvalidInputError(
+        message,
+        code="incomplete_weights",
+        field="path",
+        hint="Check that config.json and the weights belong together (a resized vocabulary, "
+        "another model's config), or download the model again.",
+    )
+
+
+def _more(names: Sequence[object]) -> str:
+    return f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
