@@ -94,10 +94,39 @@ class HubError(MiStudioError, ConnectionError):
 
 
 class NoSpaceError(MiStudioError, OSError):
-    """There is not enough room on the disk."""
+    """There is not enough room on the disk.
+
+    Parameters
+    ----------
+    message, code, hint, field
+        As for every error.
+    needed_bytes
+        What was to be written, where it is known.
+    free_bytes
+        What was free then.
+    """
 
     default_code = "no_space"
     status = 507
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        field: str | None = None,
+        needed_bytes: int | None = None,
+        free_bytes: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, field=field)
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{code, message}`` with hint, field and bytes where they are known."""
+        sizes = {"needed_bytes": self.needed_bytes, "free_bytes": self.free_bytes}
+        return super().to_dict() | {k: v for k, v in sizes.items() if v is not None}
 
 
 class OutOfMemoryError(MiStudioError, MemoryError):
@@ -127,6 +156,13 @@ class YieldedError(CancelledError):
     default_code = "yielded"
 
 
+class BusyError(MiStudioError, TimeoutError):
+    """Something was in use for too long; the same again will do."""
+
+    default_code = "busy"
+    status = 503
+
+
 class ServerError(MiStudioError, ConnectionError):
     """The Jupyter server half of the extension could not be reached."""
 
@@ -146,6 +182,7 @@ _BY_CODE: dict[str, type[MiStudioError]] = {
         OutOfMemoryError,
         ExtractionError,
         CancelledError,
+        BusyError,
         ServerError,
     )
 }
@@ -163,9 +200,11 @@ def from_dict(body: dict[str, Any], kind: type[MiStudioError] | None = None) -> 
         else :class:`MiStudioError`.
     """
     kind = kind or _BY_CODE.get(body.get("code", ""), MiStudioError)
+    facts = {name: body[name] for name in ("needed_bytes", "free_bytes") if name in body}
     return kind(
         body.get("message", "Something went wrong."),
         code=body.get("code"),
         hint=body.get("hint"),
         field=body.get("field"),
+        **(facts if issubclass(kind, NoSpaceError) else {}),
     )

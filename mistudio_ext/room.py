@@ -76,7 +76,10 @@ class DiskLimits:
             raise NoSpaceError(
                 f"{what} needs {_amount(n_bytes)}, but {human(free)} are free "
                 f"and {human(self.reserve_bytes)} of them are kept in reserve.",
-                hint="Free some space, choose another data folder, or take less.",
+                hint=f"Free {human(n_bytes + self.reserve_bytes - free)} or more, choose another "
+                "data folder, or take less.",
+                needed_bytes=n_bytes + self.reserve_bytes,
+                free_bytes=free,
             )
         if not self.quota_bytes:
             return
@@ -86,6 +89,8 @@ class DiskLimits:
                 f"{what} needs {_amount(n_bytes)}, but {human(used)} of your quota of "
                 f"{human(self.quota_bytes)} are used.",
                 code="quota_exceeded",
+                needed_bytes=n_bytes,
+                free_bytes=max(0, self.quota_bytes - used),
                 hint="Delete what you no longer need: the Machine panel shows what takes the "
                 "space. Or ask your administrator for a larger quota.",
             )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext.disk.atomic import write_whole
+from mistudio_ext.disk.spare import drop_spare, make_spare
 from mistudio_ext.errors import ConflictError, NotFoundError
 
 #: Version of the manifest's layout.
@@ -21,6 +22,9 @@ SCHEMA_VERSION = 1
 
 #: File name inside an extraction folder.
 FILE_NAME = "manifest.json"
+
+#: Bytes beyond a manifest's own that are kept on the disk, so that its end can be written.
+_SPARE_BYTES = 16 << 10
 
 #: States after which nothing more is written.
 FINAL_STATES = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -78,6 +82,9 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
 def write(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> None:
     """Replace the manifest of an extraction folder, atomically and durably.
 
+    As long as more is to come, room for one more manifest is kept on the disk beside it, so that
+    a final state can be written on a full disk too.
+
     Parameters
     ----------
     folder
@@ -99,17 +106,12 @@ def write(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> None:
         "updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
-    temporary = folder / f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / FILE_NAME)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
+    file, data = folder / FILE_NAME, text.encode()
+    write_whole(file, data, 0o666)
+    if content.get("state") in FINAL_STATES:
+        drop_spare(file)
+    else:
+        make_spare(file, len(data) + _SPARE_BYTES, 0o666)
     _sync_folder(folder)
 
 
@@ -128,8 +130,10 @@ def update(folder: str | os.PathLike[str], **changes: Any) -> dict[str, Any]:
     NotFoundError, ConflictError
         As :func:`read` does.
     """
-    manifest = {**read(folder), **changes}
-    write(folder, manifest)
+    manifest = read(folder)
+    if all(name in manifest and manifest[name] == value for name, value in changes.items()):
+        return manifest
+    write(folder, {**manifest, **changes})
     return read(folder)
 
 

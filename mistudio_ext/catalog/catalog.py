@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ import sqlalchemy as sa
 from mistudio_ext.catalog import records, tables
 from mistudio_ext.catalog.filesystem import refuse_network
 from mistudio_ext.catalog.repository import R, Repository
+from mistudio_ext.disk.full import is_full, no_space
+from mistudio_ext.disk.spare import reserve
 from mistudio_ext.errors import ConflictError
 
 #: Newest schema version; equals the newest file in ``migrations/versions``.
 HEAD = "0004"
+
+#: Bytes kept on the disk for changes to rows that are there: some hundred ends of jobs.
+ROOM_BYTES = 1 << 20
 
 
 class Catalog:
@@ -57,12 +63,38 @@ class Catalog:
         )
         self.replies = self._of(tables.replies, records.ReplyRecord, "reply")
 
+    def keep_room(self) -> None:
+        """Keep room on the disk for changes to come, so that ends can be noted on a full disk.
+
+        The room lies behind the end of SQLite's write-ahead log. New rows are refused while it
+        cannot be kept; changes of rows that are there use it.
+
+        Raises
+        ------
+        NoSpaceError
+            If the disk has no such room.
+        """
+        if self.file is None:
+            return
+        try:
+            fd = os.open(f"{self.file}-wal", os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # Nothing was written yet since it was opened.
+        try:
+            reserve(fd, ROOM_BYTES)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise no_space(error, [self.file.parent]) from error
+        finally:
+            os.close(fd)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
     def _of(self, table: sa.Table, record: type[R], noun: str) -> Repository[R]:
-        return Repository(self._engine, table, record, noun)
+        return Repository(self._engine, table, record, noun, self.keep_room)
 
     def _version(self) -> str | None:
         with self._engine.connect() as connection:

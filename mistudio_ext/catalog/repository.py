@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from mistudio_ext.catalog.records import Record, now
-from mistudio_ext.errors import ConflictError, NotFoundError
+from mistudio_ext.disk.full import is_full
+from mistudio_ext.errors import BusyError, ConflictError, NoSpaceError, NotFoundError
 
 R = TypeVar("R", bound=Record)
 
@@ -27,23 +29,29 @@ class Repository(Generic[R]):
         The record's class.
     noun
         What a row is called in messages.
+    keep_room
+        Called before a row is added; raises NoSpaceError where the disk has no room for it.
     """
 
-    def __init__(self, engine: sa.Engine, table: sa.Table, record: type[R], noun: str) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        table: sa.Table,
+        record: type[R],
+        noun: str,
+        keep_room: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._table = table
         self._record = record
         self._noun = noun
+        self._keep_room = keep_room
 
     def add(self, record: R) -> R:
-        """Insert a row; ConflictError if a unique value is taken."""
-        try:
-            with self._write() as connection:
-                connection.execute(self._table.insert().values(**asdict(record)))
-        except sa.exc.IntegrityError as error:
-            raise ConflictError(
-                f"There is already such a {self._noun}.", code="already_there"
-            ) from error
+        """Insert a row; ConflictError if a unique value is taken, NoSpaceError on a full disk."""
+        self._keep_room()
+        with self._write() as connection:
+            connection.execute(self._table.insert().values(**asdict(record)))
         return record
 
     def get(self, row_id: str) -> R:
@@ -98,15 +106,31 @@ class Repository(Generic[R]):
 
     def _change(self, condition: sa.ColumnElement[bool], changes: dict[str, Any]) -> int:
         values = {"updated_at": now(), **changes}
+        with self._write() as connection:
+            statement = self._table.update().where(condition).values(**values)
+            return int(connection.execute(statement).rowcount)
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        """Yield a connection in a transaction; raise what SQLite says as errors of ours."""
         try:
-            with self._write() as connection:
-                statement = self._table.update().where(condition).values(**values)
-                return int(connection.execute(statement).rowcount)
+            with self._engine.execution_options(mistudio_write=True).begin() as connection:
+                yield connection
         except sa.exc.IntegrityError as error:
             raise ConflictError(
                 f"There is already such a {self._noun}.", code="already_there"
             ) from error
-
-    @property
-    def _write(self) -> Callable[[], Any]:
-        return self._engine.execution_options(mistudio_write=True).begin
+        except sa.exc.OperationalError as error:
+            if is_full(error):
+                raise NoSpaceError(
+                    "The disk of the catalog is full.",
+                    hint="Free some space there, then try again.",
+                ) from error
+            if "is locked" in str(error.orig):
+                raise BusyError(
+                    "Another program holds the catalog.",
+                    code="catalog_busy",
+                    hint="Try again; if that does not help, look for a program that has "
+                    "catalog.sqlite3 open.",
+                ) from error
+            raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mistudio_ext.disk.full import is_full
 from mistudio_ext.errors import InvalidInputError, OutOfMemoryError
 from mistudio_ext.jobs.folder import JobFolder
 from mistudio_ext.jobs.kinds import Needs
@@ -90,14 +91,21 @@ class Admission:
         usable = None if largest is None else int((largest - MARGIN_BYTES) / (1 + MARGIN_SHARE))
         return Place(devices[0].kind, usable)
 
-    def arrange(self, wanting: Sequence[tuple[str, Need]]) -> None:
-        """Have one ticket for each of these jobs, the oldest for the first, and no others."""
+    def arrange(self, wanting: Sequence[tuple[str, Need]]) -> dict[str, OSError]:
+        """Have one ticket for each of these jobs, the oldest for the first, and no others.
+
+        Returns
+        -------
+        dict
+            Jobs that got none because the disk of the tickets is full, and what was raised.
+        """
         tickets = sorted(self._tickets.values(), key=lambda ticket: ticket.number)
         for surplus in tickets[len(wanting) :]:
             surplus.give_up()
         for job_id in self._tickets.keys() - {job_id for job_id, _ in wanting}:
             self._folder(job_id).keep_place(None)
         self._tickets = {}
+        without: dict[str, OSError] = {}
         for place, (job_id, need) in enumerate(wanting):
             folder = self._folder(job_id)
             if place < len(tickets):
@@ -106,9 +114,16 @@ class Admission:
                 if (ticket.entry.job, ticket.entry.devices) != (job_id, devices):
                     ticket.change(job=job_id, devices=devices, memory=need.memory)
             else:
-                ticket = self._leases.enter(need, job_id, self._manager, folder.place)
+                try:
+                    ticket = self._leases.enter(need, job_id, self._manager, folder.place)
+                except OSError as error:
+                    if not is_full(error):
+                        raise
+                    without[job_id] = error
+                    continue
             folder.keep_place(ticket.number)
             self._tickets[job_id] = ticket
+        return without
 
     def ask(self, job_id: str) -> Ticket | Turn:
         """Return the job's ticket if it holds a device now, else why it has to wait."""

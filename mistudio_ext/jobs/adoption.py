@@ -60,6 +60,7 @@ class _Gone(WorkerProcess):
         self.known = False
         self.pidfd = None
         self._child = None
+        self._status = None
 
     def alive(self) -> bool:
         return False

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from mistudio_ext.disk.full import no_space
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 
@@ -30,6 +34,8 @@ class Death:
         How many processes the kernel killed for lack of memory while it ran.
     log
         The end of its log.
+    disk_full
+        The disk of its folder has no room.
     """
 
     status: int | None
@@ -37,10 +43,19 @@ class Death:
     watched: bool
     oom_kills: int
     log: str
+    disk_full: bool = False
 
 
-def explain(death: Death) -> tuple[str, dict[str, Any]]:
-    """Return the end state and the error for a worker that left no result."""
+def explain(death: Death, disks: Sequence[Path] = ()) -> tuple[str, dict[str, Any]]:
+    """Return the end state and the error for a worker that left no result.
+
+    Parameters
+    ----------
+    death
+        What is known of it.
+    disks
+        Folders that it wrote to; they say how much room there is.
+    """
     status = death.status
     if death.rebooted:
         return "interrupted", {
@@ -56,6 +71,9 @@ def explain(death: Death) -> tuple[str, dict[str, Any]]:
             "hint": "Close other programs and notebooks' kernels, choose a smaller format or "
             f"fewer tokens at once, then {_GOES_ON}",
         }
+    if death.disk_full and status is not None and (status > 0 or status == -signal.SIGBUS):
+        # A file that is mapped into memory and cannot grow ends a process by SIGBUS.
+        return _state(death), no_space(OSError("The disk is full."), disks).to_dict()
     if status is None and _LAST_WORDS in death.log:
         words = death.log.partition(_LAST_WORDS)[2].splitlines()[0]
         return _state(death), _crashed(words)

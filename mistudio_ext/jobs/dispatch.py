@@ -143,8 +143,11 @@ class Dispatcher:
 
     def _lease(self, wanting: list[Wanting]) -> None:
         """Start those whose turn it is; tell the others why they wait."""
-        self._admission.arrange([(wants.job.id, wants.need) for wants in wanting])
+        without = self._admission.arrange([(wants.job.id, wants.need) for wants in wanting])
         for wants in wanting:
+            if (error := without.get(wants.job.id)) is not None:
+                self._endings.end(wants.job, "failed", self._endings.describe(wants.job, error))
+                continue
             found = self._admission.ask(wants.job.id)
             if isinstance(found, Ticket):
                 entry = found.entry

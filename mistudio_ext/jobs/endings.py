@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mistudio_ext.catalog import JobRecord, now
-from mistudio_ext.errors import CancelledError, MiStudioError
+from mistudio_ext.disk.full import is_full, is_full_now, no_space
+from mistudio_ext.errors import BusyError, CancelledError, MiStudioError, NoSpaceError
 from mistudio_ext.jobs.board import Board
 from mistudio_ext.jobs.deaths import Death, explain
 from mistudio_ext.jobs.kinds import Json
@@ -32,13 +35,16 @@ class Endings:
     def __init__(self, board: Board, pool: WarmPool) -> None:
         self._board = board
         self._pool = pool
+        #: Ends that the catalog did not take: they are tried again.
+        self._late: dict[str, Callable[[], None]] = {}
 
     def worker_stays(self, running: RunningJob, outcome: Json) -> None:
         """Settle a job whose worker has ended it and waits for the next one."""
         running.look()
         assert running.worker is not None
-        self._pool.rest(running.worker)
+        # It gets no other job before this one is settled, which may take more than one try.
         self._settle_as(running.job, outcome)
+        self._pool.rest(running.worker)
 
     def worker_gone(self, running: RunningJob) -> None:
         """Settle a job whose worker is gone."""
@@ -54,7 +60,7 @@ class Endings:
         elif self._board.catalog.jobs.get(job.id).cancel_requested:
             self.end(job, "cancelled", cancelled())
         else:
-            state, error = explain(_death(running, status))
+            state, error = explain(_death(running, status), [self._board.root])
             error["log_tail"] = running.folder.log_tail(10)[0]
             self.end(job, state, error)
 
@@ -82,12 +88,10 @@ class Endings:
         board = self._board
         try:
             board.kinds[job.kind].restart(job)
-        except MiStudioError as error:
-            self.end(job, "failed", error.to_dict())
-            return
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("%s could not be queued again.", job.id)
-            self.end(job, "failed", internal())
+        except BusyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort, logged
+            self.end(job, "failed", self.describe(job, error))
             return
         queued = board.catalog.jobs.update(
             job.id,
@@ -102,27 +106,59 @@ class Endings:
         board.publish(queued)
 
     def end(self, job: JobRecord, state: str, error: Json) -> None:
-        """End a job as failed, cancelled or interrupted."""
+        """End a job as failed, cancelled or interrupted; later, if the catalog is busy or full."""
+        self._note(job, partial(self._end, job, state, error))
+
+    def _note(self, job: JobRecord, end: Callable[[], None]) -> None:
+        try:
+            end()
+        except (BusyError, NoSpaceError):
+            self._late[job.id] = end
+
+    def late(self, job_id: str) -> bool:
+        """Tell whether a job has ended and the catalog does not know yet."""
+        return job_id in self._late
+
+    def end_late(self) -> None:
+        """Try again to note the ends that the catalog did not take."""
+        for job_id, end in list(self._late.items()):
+            end()
+            del self._late[job_id]
+
+    def _end(self, job: JobRecord, state: str, error: Json) -> None:
         try:
             if job.kind in self._board.kinds:
                 self._board.kinds[job.kind].fail(job, state, error)
-        except Exception:  # noqa: BLE001 - the job has ended all the same
-            _log.exception("The end of %s could not be noted everywhere.", job.id)
+        except BusyError:
+            raise  # The supervisor tries it again.
+        except Exception as failure:  # noqa: BLE001 - the job has ended all the same
+            if not is_full(failure):
+                _log.exception("The end of %s could not be noted everywhere.", job.id)
         self._settle(job, state, error)
+        if error["code"] == "no_space":
+            _log.warning("%s %s: %s", job.id, state, error["message"])
+
+    def describe(self, job: JobRecord, error: Exception) -> Json:
+        """Return why a job fails that the server could not bring to its start or its end."""
+        if isinstance(error, MiStudioError):
+            return error.to_dict()
+        if is_full(error):
+            return no_space(error, [self._board.root]).to_dict()
+        _log.error("%s met something unexpected.", job.id, exc_info=error)
+        return internal()
 
     def _succeed(self, job: JobRecord, result: Json) -> None:
         try:
             self._board.kinds[job.kind].finish(job, result)
-        except MiStudioError as error:
-            self.end(job, "failed", error.to_dict())
+        except BusyError:
+            raise  # The supervisor tries it again.
+        except Exception as error:  # noqa: BLE001 - the last resort, logged
+            self.end(job, "failed", self.describe(job, error))
             return
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("The result of %s could not be taken over.", job.id)
-            self.end(job, "failed", internal())
-            return
-        self._settle(job, "done", None)
+        self._note(job, partial(self._settle, job, "done", None))
 
     def _settle(self, job: JobRecord, state: str, error: Json | None) -> None:
+        self._board.folder(job.id).settled()
         ended = self._board.catalog.jobs.update(
             job.id,
             state=state,
@@ -150,6 +186,7 @@ def _death(running: RunningJob, status: int | None) -> Death:
         watched=running.process.known,
         oom_kills=_kills_since(identity),
         log=running.folder.log_tail(200)[0],
+        disk_full=is_full_now(running.folder.path),
     )
 
 

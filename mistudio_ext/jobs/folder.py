@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from mistudio_ext import logs
+from mistudio_ext.disk.atomic import write_whole
+from mistudio_ext.disk.full import is_full
+from mistudio_ext.disk.spare import drop_spare, make_spare, reserve
 from mistudio_ext.errors import ConflictError
 
 Json = dict[str, Any]
+
+#: Bytes kept on the disk for a result that says why a job failed, and for the log's last lines.
+SPARE_BYTES = LOG_BYTES = 64 << 10
 
 
 class JobFolder:
@@ -46,14 +52,38 @@ class JobFolder:
         if number is None:
             (self.path / "place.json").unlink(missing_ok=True)
         elif number != self.place:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_json(self.path / "place.json", {"number": number})
+            try:
+                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_json(self.path / "place.json", {"number": number})
+            except OSError as error:
+                if not is_full(error):
+                    raise  # On a full disk the next manager puts the job at the end of the line.
 
     def clear(self) -> None:
-        """Make the folder ready for a new attempt; only the log goes on."""
+        """Make the folder ready for a new attempt; only the log goes on.
+
+        Room for the attempt's end is reserved: a full disk is met now, or does not matter then.
+
+        Raises
+        ------
+        OSError
+            If the disk has no room for that.
+        """
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("result.json", "process.json", "events.jsonl"):
             (self.path / name).unlink(missing_ok=True)
+        make_spare(self._result, SPARE_BYTES)
+        fd = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            reserve(fd, LOG_BYTES)
+        finally:
+            os.close(fd)
+
+    def settled(self) -> None:
+        """Give back what was reserved for the job's end."""
+        with contextlib.suppress(OSError):
+            drop_spare(self._result)
+            os.truncate(self.log, self.log.stat().st_size)
 
     def write_spec(self, spec: Json) -> None:
         """Write what the worker is handed."""
@@ -99,7 +129,11 @@ class JobFolder:
 
     def result(self) -> Json | None:
         """Return the worker's result, None if it left none."""
-        return read_json(self.path / "result.json")
+        return read_json(self._result)
+
+    @property
+    def _result(self) -> Path:
+        return self.path / "result.json"
 
     def process(self) -> Json | None:
         """Return what identifies the worker's process."""
@@ -191,10 +225,4 @@ def read_json(file: Path) -> Json | None:
 
 def write_json(file: Path, data: Json) -> None:
     """Write a JSON file so that it is there whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as out:
-        json.dump(data, out)
-        out.flush()
-        os.fsync(out.fileno())
-    part.rename(file)
+    write_whole(file, json.dumps(data).encode())

@@ -61,6 +61,7 @@ class WorkerProcess:
         self.known = True
         self._started = started
         self._child = child
+        self._status: int | None = None
         self.pidfd = _open_pidfd(pid)
 
     @classmethod
@@ -140,19 +141,21 @@ class WorkerProcess:
             self._kill_group()
 
     def reap(self) -> int | None:
-        """Clear up after its death; return the exit status (negative: signal) if known."""
-        status: int | None = None
+        """Clear up after its death; return the exit status (negative: signal) if known.
+
+        Called again it returns the same.
+        """
         if self._child is not None:
             # While the leader is a zombie its group id cannot be used again.
             self._kill_group()
-            status = self._child.wait()
+            self._status = self._child.wait()
             self._child = None
         elif self.known and start_time(self.pid) is None:
             # Adopted: somebody else clears up after it. Nobody else has its pid, so the group of
             # that id is its own; while children are left in it, the kernel gives the id to no one.
             self._kill_group()
         self.close()
-        return status
+        return self._status
 
     def close(self) -> None:
         """Stop watching; the process goes on."""

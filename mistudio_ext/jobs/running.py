@@ -55,6 +55,8 @@ class RunningJob:
         self.process = process
         self.worker = worker
         self.tail = EventTail(folder)
+        #: When to look at it again, after that failed.
+        self.look_again_at = float("-inf")
         self._looked_at = float("-inf")
         self._asked_to_stop: float | None = None
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mistudio_ext.catalog import JobRecord, now
+from mistudio_ext.disk.full import is_full
 from mistudio_ext.errors import MiStudioError
 from mistudio_ext.jobs.board import Board
-from mistudio_ext.jobs.endings import Endings, internal
+from mistudio_ext.jobs.endings import Endings
 from mistudio_ext.jobs.kinds import Json
 from mistudio_ext.jobs.pool import WarmPool, WarmWorker
 from mistudio_ext.jobs.process import WorkerProcess
@@ -20,8 +20,6 @@ from mistudio_ext.jobs.running import RunningJob
 from mistudio_ext.launch import Launch
 from mistudio_ext.leases import LeaseFolder, Ticket
 from mistudio_ext.leases.devices import VISIBLE
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,16 @@ class Starter:
     def start(self, job: JobRecord, place: Place | None = None) -> bool:
         """Start a job; tell whether it runs. A ticket that was not handed over is given up."""
         board = self._board
-        # Before the state changes: a server that dies in between must not find an old result.
-        board.folder(job.id).clear()
+        try:
+            # What its end needs is there before it begins.
+            board.catalog.keep_room()
+            # Before the state changes: a server that dies in between must not find an old result.
+            board.folder(job.id).clear()
+        except (MiStudioError, OSError) as error:
+            if place is not None and place.ticket is not None:
+                place.ticket.give_up()
+            self._endings.end(job, "failed", self._describe(job, error))
+            return False
         taken = board.catalog.jobs.update_if(
             job.id,
             {"state": "queued", "owner": board.owners.me},
@@ -119,11 +125,19 @@ class Starter:
         try:
             return self._run(job, place)
         except (MiStudioError, OSError) as error:
-            self._endings.end(job, "failed", _describe(error))
-        except Exception:  # noqa: BLE001 - the last resort, logged
-            _log.exception("%s could not be prepared.", job.id)
-            self._endings.end(job, "failed", internal())
+            self._endings.end(job, "failed", self._describe(job, error))
+        except Exception as error:  # noqa: BLE001 - the last resort, logged
+            self._endings.end(job, "failed", self._endings.describe(job, error))
         return None
+
+    def _describe(self, job: JobRecord, error: Exception) -> Json:
+        if isinstance(error, OSError) and not (isinstance(error, MiStudioError) or is_full(error)):
+            return {
+                "code": "worker_not_started",
+                "message": f"The worker process could not be started: {error.strerror or error}.",
+                "hint": "Look at the memory and process limits of this machine.",
+            }
+        return self._endings.describe(job, error)
 
     def _run(self, job: JobRecord, place: Place | None) -> RunningJob | None:
         kind, folder = self._board.kinds[job.kind], self._board.folder(job.id)
@@ -212,13 +226,3 @@ def _socket_pair(
         raise
     finally:
         theirs.close()
-
-
-def _describe(error: MiStudioError | OSError) -> Json:
-    if isinstance(error, MiStudioError):
-        return error.to_dict()
-    return {
-        "code": "worker_not_started",
-        "message": f"The worker process could not be started: {error.strerror or error}.",
-        "hint": "Look at the memory and process limits of this machine.",
-    }

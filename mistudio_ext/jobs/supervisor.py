@@ -6,7 +6,6 @@ folders, so that another supervisor can go on where this one ended.
 
 from __future__ import annotations
 
-import logging
 import os
 import selectors
 import threading
@@ -15,15 +14,17 @@ from collections.abc import Callable
 
 from mistudio_ext.jobs.adoption import ADOPT_S, Adoption
 from mistudio_ext.jobs.board import Board
+from mistudio_ext.jobs.complaints import Complaints
 from mistudio_ext.jobs.dispatch import Dispatcher
 from mistudio_ext.jobs.endings import Endings
 from mistudio_ext.jobs.pool import WarmPool
 from mistudio_ext.jobs.running import LOOK_S, RunningJob
 
-_log = logging.getLogger(__name__)
-
 #: Seconds between two rounds of housekeeping.
 CHORE_S = 3600.0
+
+#: Seconds after which a job is looked at again that could not be looked at.
+AGAIN_S = 1.0
 
 
 class Supervisor:
@@ -61,6 +62,7 @@ class Supervisor:
         self._pool = pool
         self._adoption = Adoption(board)
         self._grace_s = cancel_grace_s
+        self._complaints = Complaints()
         self._chore = chore
         self._chore_at = float("-inf")
         self._wake_read, self._wake_write = os.pipe()
@@ -102,16 +104,18 @@ class Supervisor:
             while not self._stopping:
                 try:
                     self._turn(selector)
-                except Exception:  # noqa: BLE001 - the last resort, logged
+                except Exception as error:  # noqa: BLE001 - the last resort, logged
                     # One bad turn must not end the supervision of all other jobs.
-                    _log.exception("The job manager stumbled; it goes on.")
-                    time.sleep(1.0)
+                    self._complaints.add("A turn of the job manager", error)
+                    time.sleep(AGAIN_S)
 
     def _turn(self, selector: selectors.BaseSelector) -> None:
-        self._do_chore()
-        self._pool.reap()
-        self._adoption.look()
-        self._dispatcher.dispatch()
+        # What fails here must not keep the jobs that run from being looked at.
+        self._try("Housekeeping", self._do_chore)
+        self._try("Noting the ends of jobs", self._endings.end_late)
+        self._try("Looking after idle workers", self._pool.reap)
+        self._try("Taking over jobs", self._adoption.look)
+        self._try("Starting jobs", self._dispatcher.dispatch)
         watched = self._watch(selector)
         try:
             busy = self._board.running or self._dispatcher.waiting()
@@ -121,6 +125,14 @@ class Supervisor:
                 selector.unregister(fd)
         self._drain()
         self._look_at_running()
+
+    def _try(self, what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the last resort, logged
+            self._complaints.add(what, error)
+        else:
+            self._complaints.clear(what)
 
     def _do_chore(self) -> None:
         if time.monotonic() - self._chore_at > CHORE_S:
@@ -136,10 +148,17 @@ class Supervisor:
 
     def _look_at_running(self) -> None:
         for running in list(self._board.running.values()):
+            late = self._endings.late(running.job.id)
+            if late or time.monotonic() < running.look_again_at:
+                continue
+            what = f"Looking at {running.job.id}"
             try:
                 self._look_at(running)
-            except Exception:  # noqa: BLE001 - the other jobs go on
-                _log.exception("%s could not be looked at.", running.job.id)
+            except Exception as error:  # noqa: BLE001 - the other jobs go on
+                self._complaints.add(what, error)
+                running.look_again_at = time.monotonic() + AGAIN_S
+            else:
+                self._complaints.clear(what)
 
     def _look_at(self, running: RunningJob) -> None:
         dead = not running.process.alive()

@@ -94,7 +94,11 @@ class Ticket:
         os.fchmod(fd, 0o644)  # Whatever the umask: the others must be able to look at it.
         fcntl.flock(fd, fcntl.LOCK_EX)
         ticket = cls(path, fd, entry)
-        ticket.write(entry)
+        try:
+            ticket.write(entry)
+        except OSError:  # The disk is full: a ticket that says nothing would only be in the way.
+            ticket.give_up()
+            raise
         return ticket
 
     @classmethod

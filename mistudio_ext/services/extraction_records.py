@@ -50,9 +50,9 @@ class ExtractionRecords:
     def note_state(self, extraction_id: str, state: str, error: Json | None) -> None:
         """Bring a state into the manifest, if there is one already, and into the catalog."""
         folder = self._context.settings.folder.extraction(extraction_id)
+        self.changed(extraction_id, state=state, error=error)
         if (folder / "manifest.json").exists():
             manifest.update(folder, state=state, error=error)
-        self.changed(extraction_id, state=state, error=error)
 
     def require_free_name(self, name: str) -> None:
         """Raise ConflictError if another extraction has this name."""

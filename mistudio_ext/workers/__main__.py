@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import importlib
 import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext.disk.atomic import write_whole
+from mistudio_ext.disk.full import is_full, no_space
 from mistudio_ext.errors import (
     CancelledError,
     MiStudioError,
-    NoSpaceError,
     NotFoundError,
     OutOfMemoryError,
     YieldedError,
 )
 from mistudio_ext.workers.reporter import FileReporter
-from mistudio_ext.workers.station import Station, overdue
+from mistudio_ext.workers.station import Station, flush, overdue
 
 #: Kind of job -> module with ``run(spec, report) -> result``.
 KINDS: dict[str, str] = {
@@ -46,8 +47,16 @@ _OUT_OF_MEMORY = (
 )
 
 
-def describe(error: BaseException) -> MiStudioError:
-    """Turn any exception of a worker into the error that the user sees."""
+def describe(error: BaseException, folders: Sequence[Path] = ()) -> MiStudioError:
+    """Turn any exception of a worker into the error that the user sees.
+
+    Parameters
+    ----------
+    error
+        The exception.
+    folders
+        Where the worker writes; a full disk is looked for there.
+    """
     if isinstance(error, MiStudioError):
         return error
     text = " ".join(str(error).split())[:500]
@@ -58,10 +67,8 @@ def describe(error: BaseException) -> MiStudioError:
             f"There was not enough memory: {text or type(error).__name__}.",
             hint="Close other programs, choose a smaller format, or fewer tokens at once.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpaceError(
-            f"The disk is full: {text}.", hint="Free some space, then retry the job."
-        )
+    if is_full(error):
+        return no_space(error, folders)
     return MiStudioError(
         f"Something unexpected went wrong: {type(error).__name__}: {text}",
         code="internal_error",
@@ -76,10 +83,13 @@ _OOM_SCORE, _OOM_WILLING = Path("/proc/self/oom_score_adj"), "500"
 def run(job_dir: Path, station: Station) -> dict[str, Any]:
     """Run the job of this folder and return what goes into ``result.json``."""
     spec = json.loads((job_dir / "spec.json").read_text())
-    station.begin(spec.get("lease"))
-    report = FileReporter(job_dir, overdue(spec.get("lease")))
+    try:
+        report = FileReporter(job_dir, overdue(spec.get("lease")))
+    except OSError as error:
+        return {**_failed(error, job_dir, spec), "warnings": []}
     report.listen()
     try:
+        station.begin(spec.get("lease"))
         if spec["kind"] not in KINDS:
             raise NotFoundError(f"There is no kind of job called '{spec['kind']}'.")
         module = importlib.import_module(KINDS[spec["kind"]])
@@ -89,24 +99,54 @@ def run(job_dir: Path, station: Station) -> dict[str, Any]:
     except (CancelledError, KeyboardInterrupt):
         outcome = {"state": "cancelled"}
     except Exception as error:  # noqa: BLE001 - the last resort, logged
-        if not isinstance(error, MiStudioError):
-            traceback.print_exc()
-        described = describe(error)
-        print(f"{described.code}: {described}", file=sys.stderr)
-        outcome = {"state": "failed", "error": described.to_dict()}
+        outcome = _failed(error, job_dir, spec)
     finally:
         report.close()
     return {**outcome, "warnings": report.warnings}
 
 
-def write_result(job_dir: Path, outcome: dict[str, Any]) -> None:
-    """Write ``result.json`` so that it is there whole or not at all."""
-    part = job_dir / "result.json.part"
-    with part.open("w") as file:
-        json.dump(outcome, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(job_dir / "result.json")
+def _failed(error: Exception, job_dir: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the outcome of a job that failed; the log is told why."""
+    described = describe(error, _disks(job_dir, spec))
+    with contextlib.suppress(OSError):  # The log's disk may be full; the result says it too.
+        if not isinstance(error, MiStudioError) and described.code != "no_space":
+            traceback.print_exception(error)
+        print(f"{described.code}: {described}", file=sys.stderr)
+    return {"state": "failed", "error": described.to_dict()}
+
+
+def _disks(job_dir: Path, spec: dict[str, Any]) -> list[Path]:
+    """Return folders on the disks that a job writes to."""
+    cache = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    return [Path(spec.get("data_dir") or job_dir), job_dir, cache]
+
+
+def write_result(job_dir: Path, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Write ``result.json`` so that it is there whole or not at all; return what it says.
+
+    On a full disk the room that was reserved takes it. A result that is too large for that is
+    lost, and the job has failed.
+    """
+    file = job_dir / "result.json"
+    try:
+        write_whole(file, json.dumps(outcome).encode())
+    except OSError as error:
+        if not is_full(error):
+            raise
+        outcome = {**_failed(error, job_dir, {}), "warnings": [], "stays": False}
+        write_whole(file, json.dumps(outcome).encode())
+    return outcome
+
+
+def _rests(station: Station) -> bool:
+    """Let go of the ended job; tell whether the process may stay for another one."""
+    try:
+        station.rest()
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return False
+    return True
 
 
 #: How far workers stand back. On a busy machine the server, kernels and the browser come first:
@@ -127,13 +167,10 @@ def main() -> int:
     job_dir: Path | None = Path(sys.argv[1])
     while job_dir is not None:
         outcome = run(job_dir, station)
-        stays = station.stays(outcome)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if stays:
-            station.rest()
-        write_result(job_dir, {**outcome, "stays": stays})
-        job_dir = station.next_job() if stays else None
+        stays = station.stays(outcome) and _rests(station)
+        flush()
+        outcome = write_result(job_dir, {**outcome, "stays": stays})
+        job_dir = station.next_job() if outcome["stays"] else None
     station.leave()
     # Threads of native libraries must not keep a finished worker alive.
     os._exit(0 if outcome["state"] == "done" else 1)

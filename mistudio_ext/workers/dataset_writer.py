@@ -93,10 +93,10 @@ class SplitWriter:
         self._parts.append(path)
         with pa.ipc.new_stream(str(path), self.schema) as stream:
             for batch in schemas.rebatched(tables):
+                self._guard.before(batch.nbytes, "The dataset")
                 stream.write_batch(batch)
                 self.n_rows += batch.num_rows
                 self.n_bytes += batch.nbytes
-                self._guard.wrote(batch.nbytes, "The dataset")
                 yield self.n_rows
 
     def _merge(self, path: Path) -> None:
@@ -108,8 +108,8 @@ class SplitWriter:
                 self._parts, self._schema, written_as_text=self.written_as_text
             )
             for batch in schemas.rebatched(tables):
+                self._guard.before(batch.nbytes, "The dataset")
                 stream.write_batch(batch)
-                self._guard.wrote(batch.nbytes, "The dataset")
         for part in self._parts:
             part.unlink()
 

@@ -12,8 +12,8 @@ from mistudio_ext.room import DiskLimits
 from mistudio_ext.room import human as human
 from mistudio_ext.store.leftovers import claimed
 
-#: Bytes between two looks at the free space while writing.
-_WATCH_BYTES = 64 << 20
+#: Bytes that are written at most between two looks at the free space.
+_WATCH_BYTES = 16 << 20
 
 
 class DiskGuard:
@@ -33,20 +33,23 @@ class DiskGuard:
         self._folder = folder
         self._limits = limits
         self._written = 0
-        self._until_look = _WATCH_BYTES
+        self._until_look = 0
 
     def require(self, n_bytes: int, what: str) -> None:
         """Raise NoSpaceError unless ``n_bytes`` fit into reserve and quota."""
         free = shutil.disk_usage(self._folder).free
         self._limits.check(what, n_bytes, free, self._written)
 
-    def wrote(self, n_bytes: int, what: str) -> None:
-        """Say that so much was written; looks at the free space now and then."""
-        self._written += n_bytes
-        self._until_look -= n_bytes
-        if self._until_look <= 0:
+    def before(self, n_bytes: int, what: str) -> None:
+        """Say that so much is written next; NoSpaceError if it does not fit.
+
+        Looks at the free space for every large write, and now and then for small ones.
+        """
+        if n_bytes > self._until_look:
+            self.require(n_bytes, what)
             self._until_look = _WATCH_BYTES
-            self.require(0, what)
+        self._until_look -= n_bytes
+        self._written += n_bytes
 
 
 @contextmanager

@@ -63,10 +63,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         shard = folder / "data-00000-of-00001.arrow"
         with ArrowWriter(path=str(shard), features=features) as writer:
             for end, table in _tables(tokens, context if padded else None, features.arrow_schema):
+                guard.before(table.nbytes, "The export")
                 writer.write_table(table)
-                guard.wrote(table.nbytes, "The export")
                 report.progress(end, len(tokens), "samples")
             writer.finalize()
+        guard.require(shard.stat().st_size, "The export")  # It is copied once more.
         Dataset.from_file(str(shard)).save_to_disk(str(folder / "saved"))
         shard.unlink()
         for path in list((folder / "saved").iterdir()):

@@ -56,7 +56,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     made: list[dict[str, Any]] = []
     for split in splits:
         fingerprint = str(dataset.get("fingerprint") or "")
-        n_bytes = _index(split, split.require(column), fingerprint, done, total, report)
+        text = split.require(column)
+        n_bytes = _index(split, text, fingerprint, done, total, guard, report)
         done += split.n_rows
         made.append({"name": split.folder.name, "n_rows": split.n_rows, "bytes": n_bytes})
     report.progress(total, total, "rows")
@@ -66,7 +67,13 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
 
 def _index(
-    split: Split, column: str, fingerprint: str, before: int, total: int, report: Reporter
+    split: Split,
+    column: str,
+    fingerprint: str,
+    before: int,
+    total: int,
+    guard: DiskGuard,
+    report: Reporter,
 ) -> int:
     ready = Index.open(split.folder, column)
     if ready is not None and ready.n_rows == split.n_rows and index_path(split.folder).is_file():
@@ -77,9 +84,11 @@ def _index(
         for _, batch in split.iter_batches([column], builder.n_rows):
             waiting += map(cols.as_text, batch.column(0).to_pylist())
             if len(waiting) >= BATCH_ROWS:
+                guard.before(sum(map(len, waiting)), "The search index")
                 builder.add(waiting)
                 waiting.clear()
                 report.progress(before + builder.n_rows, total, "rows", split.folder.name)
+        guard.before(sum(map(len, waiting)), "The search index")
         builder.add(waiting)
         report.check_cancelled()
         return builder.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,12 +14,16 @@ from types import FrameType
 from typing import Any, Protocol
 
 from mistudio_ext import logs
+from mistudio_ext.disk.full import is_full
+from mistudio_ext.disk.spare import reserve
 from mistudio_ext.errors import CancelledError, YieldedError
 
 #: Seconds between two progress events.
 INTERVAL_S = 0.1
 #: Seconds between two looks at the log.
 LOG_EVERY_S = 10.0
+#: Bytes kept on the disk for the end of the log.
+_LAST_WORDS = 64 << 10
 #: Seconds over which the rate is averaged.
 RATE_WINDOW_S = 10.0
 
@@ -75,6 +80,7 @@ class FileReporter:
         self._fd = os.open(job_dir / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log, self._looked_at_log = job_dir / "log.txt", 0.0
         self._cancelled = False
+        self._torn = False
         self._last_event = 0.0
         self._rate = RateMeter()
         self.warnings: list[dict[str, str]] = []
@@ -129,6 +135,16 @@ class FileReporter:
         """Write no more."""
         os.close(self._fd)
 
+    def _look_at_log(self) -> None:
+        self._looked_at_log = time.monotonic()
+        logs.cut(self._log, logs.UNWATCHED_LIMIT)
+        with contextlib.suppress(OSError):  # The disk is full by now, or it has no log.
+            fd = os.open(self._log, os.O_WRONLY | os.O_APPEND)
+            try:
+                reserve(fd, _LAST_WORDS)
+            finally:
+                os.close(fd)
+
     def check_cancelled(self) -> None:
         """Raise CancelledError when the job was cancelled."""
         if self._cancelled:
@@ -136,7 +152,18 @@ class FileReporter:
 
     def _write(self, event: dict[str, Any]) -> None:
         if time.monotonic() - self._looked_at_log > LOG_EVERY_S:
-            logs.cut(self._log, logs.UNWATCHED_LIMIT)
-            self._looked_at_log = time.monotonic()
+            self._look_at_log()
         line = json.dumps({"time": time.time(), **event}, separators=(",", ":")) + "\n"
-        os.write(self._fd, line.encode())
+        self._append(line.encode())
+
+    def _append(self, line: bytes) -> None:
+        """Add a line, unless the disk is full: progress is no reason for a job to fail."""
+        data = b"\n" * self._torn + line
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            return
+        # What was not written whole is no line; the next one begins anew.
+        self._torn = written < len(data)

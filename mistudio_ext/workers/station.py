@@ -176,10 +176,16 @@ def overdue(lease: dict[str, Any] | None) -> Callable[[], bool]:
     return ask
 
 
+def flush() -> None:
+    """Send what was printed to the log; on a full disk it is lost."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+
+
 def _log_to(file: Path) -> None:
     """Send what the process prints, native code included, to this file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(fd, 1)
     os.dup2(fd, 2)

@@ -164,7 +164,9 @@ def _write(
             }
 
         for done, block in _blocks(reader, cutter, int(kept["row"]), packed=packed):
-            guard.wrote(sink.write(block), "The tokenization")
+            size = 4 * len(block.tokens) + 24 * len(block.lengths)
+            guard.before(size, "The tokenization")
+            sink.write(block)
             if sink.full:
                 break
             checkpoint.keep(state)

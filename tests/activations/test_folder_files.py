@@ -24,7 +24,10 @@ def test_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(TypeError):
         manifest.write(tmp_path, {"state": object()})
     assert manifest.read(tmp_path)["state"] == "queued"
-    assert len(list(tmp_path.iterdir())) == 1
+    # Beside it lies the room that is kept for its end, until it has ended.
+    assert {p.name for p in tmp_path.iterdir()} == {"manifest.json", ".manifest.json.spare"}
+    manifest.write(tmp_path, {"state": "done"})
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def test_manifest_is_never_seen_half_written(tmp_path):

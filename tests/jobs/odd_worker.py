@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -46,6 +47,22 @@ def run(spec: dict[str, Any], report: Any) -> dict[str, Any]:
             report.progress(done, None, "steps")
             time.sleep(0.02)
         return {"done": done, "pid": os.getpid()}
+    if act == "fill":
+        # As a job does that meets a full disk in the middle of its work.
+        with Path(spec["file"]).open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 65536)
+                report.progress(file.tell(), None, "bytes")
+    if act == "large":
+        while not Path(spec["end"]).exists():
+            time.sleep(0.02)
+        return {"answer": "x" * (1 << 20)}
+    if act == "mapped":
+        # A write to a file that has no blocks yet ends the process where there are none.
+        with Path(spec["file"]).open("wb") as file:
+            file.truncate(8 << 20)
+        with Path(spec["file"]).open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+            mapped[:] = b"x" * len(mapped)
     if act == "flood":
         for step in range(20_000):
             report.progress(step, 20_000, "steps")

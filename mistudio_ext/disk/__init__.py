@@ -1,0 +1,1 @@
+"""Files that must be whole, and room that must be there; standard library only."""
