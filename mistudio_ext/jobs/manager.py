@@ -196,6 +196,10 @@ class JobManager:
         self._supervisor.wake()
         return self.get(job_id)
 
+    def paused(self) -> contextlib.AbstractContextManager[None]:
+        """Let no job of the data folder start while this is held; what runs goes on."""
+        return self._owners.exclusive()
+
     def prioritise(self, job_id: str, priority: Any) -> JobRecord:
         """Let a job start before (or after) others that wait.
 
