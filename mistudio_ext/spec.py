@@ -170,8 +170,7 @@ class ExtractionSpec(_Spec):
         super().__post_init__()
         _at_least(self, 1, "max_samples", "batch_tokens")
 
-    def identity(self) -> dict[str, Any]:
-        """Return the facts that decide the result: all but batch size and device."""
-        facts = self.to_dict()
-        del facts["batch_tokens"], facts["device"]
-        return facts
+    @property
+    def device_kind(self) -> str | None:
+        """The kind of device that is asked for, ``cpu`` or ``gpu``; None for any."""
+        return None if self.device == "auto" else "cpu" if self.device == "cpu" else "gpu"

@@ -76,6 +76,8 @@ class ModelRecord(Record):
     size_bytes: int | None = None
     fingerprint: str | None = None
     tokenizer_fingerprint: str | None = None
+    #: ``{names, stamp}`` of the files when they were read; see :mod:`mistudio_ext.model_files`.
+    files: Json = field(default_factory=dict)
     in_hf_cache: bool = False
     #: Whether we put the copy into the Hub's cache, and so may free it.
     downloaded: bool = False

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from mistudio_ext.engine import families, two_bit
+from mistudio_ext.engine import families, own_memory, two_bit
 from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.model import bitsandbytes_layers
 from mistudio_ext.engine.model.completeness import check_complete
@@ -242,6 +242,7 @@ def load_model(
         _check_quantised(model, format)
     if "device_map" not in options:
         model = model.to(target)
+    own_memory.detach_from_files(model)
     model.eval()
     model.requires_grad_(False)
     return LoadedModel(model, target, dtype, warnings)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mistudio_ext import keys
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine import journal, resume, reuse
 from mistudio_ext.engine.arrays import FULL, ArrayFile, file_name, no_space
 from mistudio_ext.engine.batches import Plan
 from mistudio_ext.engine.points import Point
-from mistudio_ext.engine.record import ENGINE_VERSION, Record
+from mistudio_ext.engine.record import Record
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.writer import Layout
 from mistudio_ext.errors import MiStudioError, NoSpaceError
@@ -85,21 +87,27 @@ def recorded_plan(request: Request, identity: dict[str, Any]) -> Plan | None:
     return Plan.from_dict(header["plan"])
 
 
-def identity_of(request: Request, contexts: Contexts, points: Sequence[Point]) -> dict[str, Any]:
-    """Return what must be the same for a journal to be gone on with."""
-    return {
-        "engine": ENGINE_VERSION,
+def identity_of(
+    request: Request, contexts: Contexts, points: Sequence[Point], record: Record
+) -> dict[str, Any]:
+    """Return what must be the same for a journal to be gone on with.
+
+    Rows of two formats, devices, libraries or sets of weights never meet in one array. Batches
+    are those of the journal's own plan.
+    """
+    facts = {
+        **record.computing,
         "fingerprint": request.fingerprint,
+        "weights": request.raw["model"].get("fingerprint"),
+        "format": request.format,
+        "spec": keys.facts_of(request.spec),
         "n_samples": contexts.n_samples,
         "n_tokens": contexts.n_tokens,
         "context": contexts.context,
         "hooks": [[point.name, point.d] for point in points],
-        "dtype": request.spec.dtype,
-        "layout": request.spec.layout,
-        "positions": request.spec.positions,
-        # Rows of two formats never meet in one array.
-        **({"format": request.format} if request.fallback else {}),
     }
+    read_back: dict[str, Any] = json.loads(json.dumps(facts))
+    return read_back
 
 
 def start(
@@ -164,8 +172,9 @@ def _open(
                 for name in (*descriptions, *taken):
                     (folder / name).unlink(missing_ok=True)
                 raise
-        facts = {**identity_of(request, contexts, points), "plan": plan.to_dict(), "taken": taken}
-        opened = journal.Journal(folder, facts, kept.entries)
+        facts = identity_of(request, contexts, points, record)
+        header = {**facts, "plan": plan.to_dict(), "taken": taken}
+        opened = journal.Journal(folder, header, kept.entries)
     except OSError as error:
         if error.errno in FULL:
             raise no_space(folder, sum(file.size for file in files)) from error

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine.arrays import FULL, ArrayFile, named
@@ -17,8 +17,14 @@ from mistudio_ext.engine.resume import Kept
 from mistudio_ext.engine.reuse import Taken
 from mistudio_ext.errors import MiStudioError
 
+if TYPE_CHECKING:
+    from mistudio_ext.engine.load import LoadedModel
+
 #: Changes when an older journal can no longer be gone on with.
 ENGINE_VERSION = 2
+
+#: Libraries whose other version may give other bits.
+LIBRARIES = ("torch", "transformers", "bitsandbytes")
 
 
 class Record:
@@ -66,9 +72,22 @@ class Record:
         self._body["plan"] = plan.to_dict()
         self._write("running")
 
-    def computed_on(self, device_type: str) -> None:
-        """Note what computes the arrays: bits differ between engines and kinds of device."""
-        self._body["engine"] = {"version": ENGINE_VERSION, "device": device_type}
+    def computed_by(self, loaded: LoadedModel) -> None:
+        """Note what computes the arrays: bits differ between engines, devices and kernels."""
+        config = loaded.model.config
+        self._body["engine"] = {
+            "version": ENGINE_VERSION,
+            "device": loaded.device.type,
+            "dtype": str(loaded.dtype).removeprefix("torch."),
+            "attention": getattr(config, "_attn_implementation", None),
+        }
+
+    @property
+    def computing(self) -> dict[str, Any]:
+        """What computes the arrays: engine, device, dtype and libraries."""
+        versions = self._body["versions"]
+        libraries = {name: versions.get(name) for name in LIBRARIES}
+        return {"engine": self._body["engine"], "versions": libraries}
 
     def planned(
         self, contexts: Contexts, plan: Plan, descriptions: dict[str, dict[str, Any]]
@@ -143,6 +162,7 @@ def _body(request: Request) -> dict[str, Any]:
         "model_path": str(model.get("path")),
         "repo_id": model.get("repo_id"),
         "revision": model.get("revision"),
+        "model_fingerprint": model.get("fingerprint"),
         "quantization": request.format,
         "dataset": dataset.get("name"),
         "dataset_id": dataset.get("id"),
@@ -175,7 +195,12 @@ def _body(request: Request) -> dict[str, Any]:
         "files": {},
         "timings": {},
         **found,
-        "spec": {**facts, **(found.get("spec") or {})},
+        # The first manifest may be older than what is known of the weights.
+        "spec": {
+            **facts,
+            **(found.get("spec") or {}),
+            "model_fingerprint": facts["model_fingerprint"],
+        },
         "versions": _versions(),
         "warnings": [],
         "error": None,

@@ -19,8 +19,8 @@ from mistudio_ext.errors import MiStudioError
 
 #: What must be the same in two manifests, beside the versions.
 _SAME = ("engine", "plan", "n_samples", "n_tokens")
-_SAME_SPEC = ("model_path", "revision", "quantization", "dtype", "layout", "positions", "context")
-_SAME_VERSIONS = ("torch", "transformers")
+_SAME_SPEC = ("model_fingerprint", "quantization", "dtype", "layout", "positions", "context")
+_SAME_VERSIONS = ("torch", "transformers", "bitsandbytes")
 #: Files whose content must be the same: which tokens were read, and how they were cut.
 _INDEX = ("tokens.npy", "offsets.npy")
 
@@ -86,6 +86,8 @@ def _comparable(source: dict[str, Any], wanted: dict[str, Any]) -> bool:
     if source.get("state") != "done" or any(source.get(k) != wanted.get(k) for k in _SAME):
         return False
     spec, versions = source.get("spec") or {}, source.get("versions") or {}
+    if not spec.get("model_fingerprint"):
+        return False  # Of an earlier release: nobody knows of which weights.
     return (
         all(spec.get(key) == wanted["spec"].get(key) for key in _SAME_SPEC)
         and all(versions.get(key) == wanted["versions"].get(key) for key in _SAME_VERSIONS)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from mistudio_ext import batching
+from mistudio_ext import batching, model_files
 from mistudio_ext.engine import gpu, lanes, output, passes, reuse
 from mistudio_ext.engine.arrays import DTYPES, FULL, file_name, no_space
 from mistudio_ext.engine.batches import Plan, make_plan
@@ -87,6 +87,8 @@ def extract(
         If the model or one single sample does not fit into memory.
     CancelledError
         If the user cancelled; what is finished stays and can be gone on with.
+    ConflictError
+        ``model_changed`` if the model's files are not those that were registered.
     """
     request = Request.read(raw)
     if (found := output.finished(request)) is not None:
@@ -142,7 +144,10 @@ class _Extraction:
         report.phase("loading model", f"Loading {request.raw['model'].get('name') or 'the model'}")
         use_threads(request.threads)
         keep_heap()
-        loaded = self._load() if given is None else given
+        # A model that is in memory, too, must be that of the files: else it is an earlier one.
+        with model_files.unchanged(request.raw["model"]):
+            loaded = self._load() if given is None else given
+        self._record.computed_by(loaded)
         request = self._in_made_format(loaded)
         for code, message in loaded.warnings:
             self._warn(code, message)
@@ -150,7 +155,7 @@ class _Extraction:
         chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
         structure = structure.without_values()
         self._check_contexts(loaded, structure, contexts)
-        identity = output.identity_of(request, contexts, chosen)
+        identity = output.identity_of(request, contexts, chosen, self._record)
         plan = output.recorded_plan(request, identity)
         go_on = plan is not None
         if plan is None:
@@ -160,7 +165,6 @@ class _Extraction:
             if self._keep is not None:
                 self._keep(loaded)
         load_s = time.monotonic() - self._began
-        self._record.computed_on(loaded.device.type)
         started = output.start(request, contexts, chosen, plan, self._record, go_on=go_on)
         try:
             self._record.running(
@@ -325,4 +329,5 @@ def _result(manifest: dict[str, Any]) -> dict[str, Any]:
         },
         "warnings": manifest["warnings"],
         "format": manifest["spec"].get("quantization"),
+        "device": (manifest.get("engine") or {}).get("device"),
     }

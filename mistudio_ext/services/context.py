@@ -76,9 +76,10 @@ class Context:
     def submit_once(
         self, kind: str, target: tuple[str, str, str], params: Json, *, priority: int = 0
     ) -> JobRecord:
-        """Return the job of this kind that works on the target already, or a new one."""
+        """Return the job of this kind that does just this already, or a new one."""
         with self.creating:
             active = self.jobs.all(kind=kind, target_id=target[1], state=("queued", "running"))
+            active = [job for job in active if job.params == params]
             return (
                 active[0] if active else self.jobs.submit(kind, target, params, priority=priority)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext import sample
+from mistudio_ext import keys, sample
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
 from mistudio_ext.services.file_options import file_options
@@ -30,8 +30,8 @@ _FIELDS = (
     "options",
 )
 
-#: What decides which rows a dataset has.
-_CHOICES = ("config", "revision", "splits", "columns", "max_rows", "text_column", "options")
+#: What decides which rows a dataset has: all that a request says, but for what is named there.
+_CHOICES = keys.counted("datasets", _FIELDS)
 
 
 def read_request(

@@ -12,6 +12,7 @@ from mistudio_ext.services.context import Context, Json, delete_each, free_name,
 from mistudio_ext.services.dataset_deletion import DatasetDeletion
 from mistudio_ext.services.dataset_requests import default_name, identity, read_request
 from mistudio_ext.services.indexes import IndexService
+from mistudio_ext.services.names import kept_name, noticed
 from mistudio_ext.services.uploads import UploadService
 
 KIND = "dataset.import"
@@ -112,10 +113,15 @@ class DatasetService:
         known_by = identity(request)
         existing = self._catalog.find(identity=known_by)
         if existing is not None:
-            return self._resume(existing, secrets)
+            shown, job = self._resume(existing, secrets)
+            dropped = name not in (None, existing.name)
+            told = [kept_name("dataset", existing.name, str(name))] if dropped else []
+            return noticed(shown, told), job
         record = DatasetRecord(
             id=new_id("ds"),
-            name=free_name(self._catalog.find, name or default_name(request)),
+            name=new_name(self._catalog.find, "", "dataset", name)
+            if name
+            else free_name(self._catalog.find, default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             config=request.get("config"),

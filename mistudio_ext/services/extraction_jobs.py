@@ -12,16 +12,25 @@ from mistudio_ext.catalog import (
     ModelRecord,
     TokenizationRecord,
 )
+from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import estimates, fallback, manifests
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.disk_use import disk_use
 from mistudio_ext.services.extraction_plan import ExtractionPlanner, identity_of
-from mistudio_ext.services.extraction_records import ExtractionRecords, engine_spec
-from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.extraction_records import (
+    ExtractionRecords,
+    engine_spec,
+    has_weights,
+    weights_of,
+)
+from mistudio_ext.services.models import ModelService, known_files
 from mistudio_ext.spec import fingerprint
 
 KIND = "extract"
+
+#: What a worker is told of a model that makes no difference to what is in memory.
+_NOT_LOADED = {"id", "name", "repo_id", "revision", "requested_format", "fallback_reason"}
 
 #: Extractions at the same time; how many really run is for the devices to say.
 LIMIT = 64
@@ -70,18 +79,20 @@ class ExtractionJobs:
         spec = engine_spec(record)
         architecture = self._models.architecture(model.id) if model.state == "ready" else None
         place = self._context.jobs.place(spec.device)
-        loaded = {
-            "path": model.path,
-            "fingerprint": model.fingerprint,
-            "format": model.format,
-            "fallback": record.spec.get("fallback"),
-            "allow_remote_code": self._context.may_run_code(model),
-        }
         return Needs(
             device=spec.device,
             memory=estimates.device_memory(model, spec, architecture, self._longest(record), place),
-            model=fingerprint(loaded),
+            model=self._loaded(model, record),
         )
+
+    def _loaded(self, model: ModelRecord, record: ExtractionRecord) -> str:
+        """Return what stands for a model in memory: all that a worker is told of how to load it."""
+        told = _model(model, fallback.after(record.spec.get("fallback") or (), model.format))
+        how = {
+            "allow_remote_code": self._context.may_run_code(model),
+            "allow_pickle": self._context.settings.allow_pickle,
+        }
+        return fingerprint({"model": {k: told[k] for k in told.keys() - _NOT_LOADED}, **how})
 
     def _longest(self, record: ExtractionRecord) -> int:
         tokenization = self._context.catalog.tokenizations.get(record.tokenization_id)
@@ -91,6 +102,8 @@ class ExtractionJobs:
         catalog, folder = self._context.catalog, self._context.settings.folder
         record = catalog.extractions.get(job.params["extraction"])
         model = catalog.models.get(record.model_id)
+        if not has_weights(record, model):
+            raise _other_weights(record, model)
         dataset = catalog.datasets.get(record.dataset_id)
         tokenization = catalog.tokenizations.get(record.tokenization_id)
         hooks = self._planner.hooks(model, tuple(record.spec["asked"]), record.spec["layers"])
@@ -104,7 +117,7 @@ class ExtractionJobs:
             self._context, dataset, tokenization.split, tokenization, length, spec.max_samples
         )
         smaller = record.spec.get("fallback") or ()
-        final = identity_of(model, tokenization, spec, smaller)
+        final = identity_of(model, tokenization, spec, smaller, spec.device_kind)
         same = catalog.extractions.find(fingerprint=final)
         if same is not None and same.id != record.id:
             final = record.fingerprint
@@ -112,7 +125,12 @@ class ExtractionJobs:
             record.id,
             state="running",
             fingerprint=final,
-            spec={**record.spec, **spec.to_dict(), "context": length},
+            spec={
+                **record.spec,
+                **spec.to_dict(),
+                "context": length,
+                "weights": weights_of(model),
+            },
             split=tokenization.split,
             n_samples=size.n_samples,
             n_tokens=size.n_tokens,
@@ -133,7 +151,10 @@ class ExtractionJobs:
                     for other in self._records.with_other_hooks(model, tokenization, spec)
                 ],
             },
-            model=_model(model, fallback.after(smaller, model.format)),
+            model={
+                **_model(model, fallback.after(smaller, model.format)),
+                "files": known_files(self._context, model),
+            },
             dataset=self._dataset(dataset, tokenization),
             tokenization={
                 "id": tokenization.id,
@@ -166,7 +187,11 @@ class ExtractionJobs:
             bytes=result["bytes"],
             timings=result.get("timings", {}),
             warnings=result.get("warnings", []),
-            spec={**record.spec, "format": result.get("format")},
+            spec={
+                **record.spec,
+                "format": result.get("format"),
+                "device_kind": "cpu" if result.get("device") == "cpu" else "gpu",
+            },
         )
 
     def _fail(self, job: JobRecord, state: str, error: Json) -> None:
@@ -193,3 +218,12 @@ def _model(model: ModelRecord, smaller: Sequence[str]) -> Json:
         "fallback": smaller,
         "fingerprint": model.fingerprint,
     }
+
+
+def _other_weights(record: ExtractionRecord, model: ModelRecord) -> ConflictError:
+    return ConflictError(
+        f"'{record.name}' was begun with earlier weights of '{model.name}', which are gone.",
+        code="model_changed",
+        field="model",
+        hint="Ask for the extraction again; it is made of the present weights.",
+    )

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mistudio_ext import hookpoints
+from mistudio_ext import hookpoints, keys
 from mistudio_ext.catalog import DatasetRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import estimates
 from mistudio_ext.services.context import Context, Json, free_bytes
-from mistudio_ext.services.extraction_records import ExtractionRecords
+from mistudio_ext.services.extraction_records import ExtractionRecords, weights_of
 from mistudio_ext.services.models import ModelService, require_layers
 from mistudio_ext.spec import ExtractionSpec, fingerprint
 
@@ -97,11 +97,28 @@ def identity_of(
     tokenization: TokenizationRecord,
     spec: ExtractionSpec,
     smaller: Sequence[str] = (),
+    device: str | None = None,
 ) -> str:
-    """Return the fingerprint of all that decides the arrays; ``smaller`` are fallback formats."""
-    facts = {"model": model.id, "tokenization": tokenization.id, **spec.identity()}
-    # What may end in another format is never taken for what may not.
-    return fingerprint({**facts, "fallback": list(smaller)} if smaller else facts)
+    """Return the fingerprint of all that decides the arrays.
+
+    Parameters
+    ----------
+    smaller
+        Formats to fall back to: what may end in another format is never taken for what may not.
+    device
+        The kind of device that was asked for; None for any.
+    """
+    return fingerprint(
+        {
+            "model": model.id,
+            "weights": weights_of(model),
+            "format": model.format,
+            "tokenization": tokenization.id,
+            "spec": keys.facts_of(spec),
+            "fallback": list(smaller),
+            "device": device,
+        }
+    )
 
 
 def _modules(tree: Iterable[Json]) -> Iterator[str]:

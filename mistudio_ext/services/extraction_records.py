@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from mistudio_ext import keys
 from mistudio_ext.activations import journal, manifest
 from mistudio_ext.catalog import (
     DatasetRecord,
@@ -16,6 +17,9 @@ from mistudio_ext.catalog import (
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.services.context import Context, Json, free_name, remove_folder
 from mistudio_ext.spec import ExtractionSpec
+
+#: What a record keeps to be found again.
+_PRIVATE = ("request", "asked", "weights", "device_kind")
 
 
 class ExtractionRecords:
@@ -54,11 +58,15 @@ class ExtractionRecords:
         if (folder / "manifest.json").exists():
             manifest.update(folder, state=state, error=error)
 
-    def require_free_name(self, name: str) -> None:
+    def require_free_name(self, name: str, model: ModelRecord) -> None:
         """Raise ConflictError if another extraction has this name."""
-        if self._catalog.find(name=name) is not None:
+        other = self._catalog.find(name=name)
+        if other is not None:
+            # A record without weights is of a release that did not note them.
+            earlier = other.model_id == model.id and not has_weights(other, model)
+            what = "of earlier weights of the model" if earlier else "with another spec"
             raise ConflictError(
-                f"There is already an extraction '{name}' with another spec.",
+                f"There is already an extraction '{name}' {what}.",
                 code="name_taken",
                 field="name",
                 hint="Choose another name, for example "
@@ -67,10 +75,10 @@ class ExtractionRecords:
 
     def same_request(
         self, model: ModelRecord, dataset: DatasetRecord, identity: str
-    ) -> ExtractionRecord | None:
-        """Return the extraction that was asked for in the same words."""
+    ) -> Sequence[ExtractionRecord]:
+        """Return the extractions that were asked for in the same words, whatever the weights."""
         candidates = self._catalog.list(model_id=model.id, dataset_id=dataset.id)
-        return next((c for c in candidates if c.spec.get("request") == identity), None)
+        return [c for c in candidates if c.spec.get("request") == identity]
 
     def is_whole(self, record: ExtractionRecord) -> bool:
         """Tell whether an extraction is done, on its way, or can be gone on with."""
@@ -87,10 +95,13 @@ class ExtractionRecords:
         self, model: ModelRecord, tokenization: TokenizationRecord, spec: ExtractionSpec
     ) -> Sequence[ExtractionRecord]:
         """Return finished extractions that differ in nothing but their hooks."""
-        wanted = replace(spec, hooks=()).identity()
+        wanted = keys.facts_of(replace(spec, hooks=()))
         done = self._catalog.list(model_id=model.id, tokenization_id=tokenization.id, state="done")
         return [
-            other for other in done if replace(engine_spec(other), hooks=()).identity() == wanted
+            other
+            for other in done
+            if has_weights(other, model)
+            and keys.facts_of(replace(engine_spec(other), hooks=())) == wanted
         ]
 
     def view(self, record: ExtractionRecord) -> Json:
@@ -113,8 +124,18 @@ class ExtractionRecords:
             "unit": unit,
             "total": total,
             "ready": total if record.state == "done" else written[unit] if written else 0,
-            "spec": {k: v for k, v in record.spec.items() if k not in ("request", "asked")},
+            "spec": {k: v for k, v in record.spec.items() if k not in _PRIVATE},
         }
+
+
+def weights_of(model: ModelRecord) -> str:
+    """Return what stands for a model's weights; while they are being read, for that reading."""
+    return model.fingerprint or f"job:{model.job_id}"
+
+
+def has_weights(record: ExtractionRecord, model: ModelRecord) -> bool:
+    """Tell whether an extraction is of the weights that the model has now."""
+    return record.spec.get("weights") in (weights_of(model), f"job:{model.job_id}")
 
 
 def engine_spec(record: ExtractionRecord) -> ExtractionSpec:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from mistudio_ext.activations import manifest
+from mistudio_ext.activations import journal, manifest
 from mistudio_ext.catalog import (
     DatasetRecord,
     ExtractionRecord,
@@ -16,6 +16,7 @@ from mistudio_ext.catalog import (
     new_id,
 )
 from mistudio_ext.errors import AccessDeniedError, ConflictError
+from mistudio_ext.jobs.kinds import ENDED
 from mistudio_ext.services import estimates, manifests, requests
 from mistudio_ext.services.context import (
     Context,
@@ -29,9 +30,13 @@ from mistudio_ext.services.context import (
 from mistudio_ext.services.datasets import DatasetService, choose_split
 from mistudio_ext.services.extraction_jobs import ExtractionJobs
 from mistudio_ext.services.extraction_plan import ExtractionPlanner, identity_of
-from mistudio_ext.services.extraction_records import ExtractionRecords
+from mistudio_ext.services.extraction_records import (
+    ExtractionRecords,
+    has_weights,
+    weights_of,
+)
 from mistudio_ext.services.models import ModelService
-from mistudio_ext.services.names import automatic_name
+from mistudio_ext.services.names import automatic_name, kept_name, noticed
 from mistudio_ext.services.resolve import Resolver
 from mistudio_ext.services.tokenizations import TokenizationService
 from mistudio_ext.services.variants import VariantService
@@ -119,10 +124,10 @@ class ExtractionService:
         self._resolver.check(request.model, request.dataset)
         model = self._resolver.model(request.model, request.format, request.fallback)
         dataset = self._resolver.dataset(request.dataset)
-        identity = fingerprint(request.identity(model.id, dataset.id))
-        existing = self._records.same_request(model, dataset, identity)
+        asked_before = list(self._asked_before(request, model, dataset))
+        existing = next((r for r in asked_before if has_weights(r, model)), None)
         if existing is not None and self._records.is_whole(existing):
-            return self._resume(existing)
+            return self._resume(existing, request)
         hooks = self._planner.hooks(model, request.hooks, request.layers)
         spec = replace(request.spec, hooks=hooks)
         split = choose_split(dataset, request.split)
@@ -131,20 +136,23 @@ class ExtractionService:
         most = spec.max_samples
         found = self._tokenizations.find(dataset, reader, split, request.tokenization, most)
         if found is not None:
-            same = self._catalog.find(fingerprint=identity_of(model, found, spec, request.fallback))
+            same = self._made_before(request, spec, model, found)
             if same is not None and self._records.is_whole(same):
-                return self._resume(same)
+                return self._resume(same, request)
             existing = existing or same
-        self._context.jobs.place(spec.device)  # Told now if there is none, not by a failed job.
-        if existing is not None:
-            self._records.remove(existing)  # Its parts are gone; it is made anew.
-        name = self._name(request, hooks)
+        # Told now if there is none, not by a failed job.
+        place = self._context.jobs.place(spec.device)
+        for useless in {r.id: r for r in (existing, *_stuck(asked_before, request)) if r}.values():
+            self._records.remove(useless)  # Its parts are gone; it is made anew.
+        name = self._name(request, hooks, model)
         length = self._tokenizations.context_length(reader, request.tokenization)
         self._planner.require_space(model, dataset, split, found, length, spec)
         tokenization = self._tokenizations.ensure(
             dataset, reader, split, request.tokenization, most
         )
+        identity = request.identity(model.id, dataset.id, spec.device_kind)
         record = _new_record(request, name, identity, spec, model, dataset, tokenization)
+        record = replace(record, spec={**record.spec, "device_kind": place.kind})
         self._write_first(record, spec, model, dataset, tokenization)
         self._catalog.add(record)
         waits_for = [r.job_id for r in (model, tokenization) if r.state != "ready" and r.job_id]
@@ -200,19 +208,73 @@ class ExtractionService:
                 hint=f"Look at {folder.root} and at its disk.",
             ) from error
 
-    def _resume(self, record: ExtractionRecord) -> Started:
+    def _asked_before(
+        self, request: requests.ExtractionRequest, model: ModelRecord, dataset: DatasetRecord
+    ) -> Iterator[ExtractionRecord]:
+        """Return what was asked for in the same words, of these weights or earlier ones."""
+        for kind in _kinds(request.spec):
+            identity = fingerprint(request.identity(model.id, dataset.id, kind))
+            for record in self._records.same_request(model, dataset, identity):
+                if _fits(record, request.spec):
+                    yield record
+
+    def _made_before(
+        self,
+        request: requests.ExtractionRequest,
+        spec: ExtractionSpec,
+        model: ModelRecord,
+        tokenization: TokenizationRecord,
+    ) -> ExtractionRecord | None:
+        """Return the extraction whose arrays are those that are asked for, in whatever words."""
+        for kind in _kinds(spec):
+            key = identity_of(model, tokenization, spec, request.fallback, kind)
+            found = self._catalog.find(fingerprint=key)
+            if found is not None and _fits(found, spec):
+                return found
+        return None
+
+    def _resume(self, record: ExtractionRecord, request: requests.ExtractionRequest) -> Started:
         """Return an extraction that is there; one that did not end well goes on."""
         jobs = self._context.jobs
+        notices = self._notices(record, request)
         if record.state == "done" or record.job_id is None:
-            return self.view(record), None, False
+            return noticed(self.view(record), notices), None, False
         if record.state in ("queued", "running"):
-            return self.view(record), jobs.view(jobs.get(record.job_id)), False
+            view = noticed(self.view(record), notices)
+            return view, jobs.view(jobs.get(record.job_id)), False
+        how = {"batch_tokens": request.spec.batch_tokens, "device": request.spec.device}
+        self._records.changed(record.id, spec={**record.spec, **how})
         job = jobs.retry(record.job_id)
-        return self.get(record.id), jobs.view(job), True
+        return noticed(self.get(record.id), notices), jobs.view(job), True
 
-    def _name(self, request: requests.ExtractionRequest, hooks: Sequence[str]) -> str:
+    def _notices(
+        self, record: ExtractionRecord, request: requests.ExtractionRequest
+    ) -> Sequence[Json]:
+        """Return what of a request has no effect, since what it asks for is there already."""
+        found = []
+        if request.name not in (None, record.name):
+            found.append(kept_name("extraction", record.name, str(request.name)))
+        made, wanted = record.spec.get("batch_tokens"), request.spec.batch_tokens
+        folder = self._context.settings.folder.extraction(record.id)
+        begun = record.state in ("queued", "running", "done") or journal.last(folder) is not None
+        if wanted not in (None, made) and begun:
+            how = "that the engine chose" if made is None else f"of {made} tokens"
+            found.append(
+                {
+                    "code": "made_already",
+                    "field": "batch_tokens",
+                    "message": f"'{record.name}' is there already, with batches {how}: "
+                    f"batch_tokens={wanted} has no effect.",
+                    "hint": "Values differ by rounding alone. Delete it to make it again.",
+                }
+            )
+        return found
+
+    def _name(
+        self, request: requests.ExtractionRequest, hooks: Sequence[str], model: ModelRecord
+    ) -> str:
         if request.name is not None:
-            self._records.require_free_name(request.name)
+            self._records.require_free_name(request.name, model)
             return request.name
         # Full names once the model is known: they say which layers "all" or -1 are.
         layers = request.layers if hooks == request.hooks else None
@@ -220,10 +282,31 @@ class ExtractionService:
         return free_name(self._catalog.find, f"{name}_{datetime.now():%H%M}")
 
 
+def _kinds(spec: ExtractionSpec) -> tuple[str | None, ...]:
+    """Return the kinds of device under which a result may be kept; None for any.
+
+    What nobody chose a device for was made on one all the same.
+    """
+    return (None, "cpu", "gpu") if spec.device_kind is None else (spec.device_kind, None)
+
+
+def _fits(record: ExtractionRecord, spec: ExtractionSpec) -> bool:
+    """Tell whether an extraction is, or will be, computed on the kind of device asked for."""
+    return spec.device_kind is None or record.spec.get("device_kind") == spec.device_kind
+
+
+def _stuck(
+    asked_before: Sequence[ExtractionRecord], request: requests.ExtractionRequest
+) -> list[ExtractionRecord]:
+    """Return what has the name that is wanted, and cannot go on: its weights are gone."""
+    ended = [r for r in asked_before if r.state in ENDED and r.state != "done"]
+    return [r for r in ended if r.name == request.name]
+
+
 def _new_record(
     request: requests.ExtractionRequest,
     name: str,
-    identity: str,
+    identity: Json,
     spec: ExtractionSpec,
     model: ModelRecord,
     dataset: DatasetRecord,
@@ -231,7 +314,12 @@ def _new_record(
 ) -> ExtractionRecord:
     # What decides the arrays is not all known before the model is.
     known = model.n_layers is not None
-    final = identity_of(model, tokenization, spec, request.fallback) if known else identity
+    asked = fingerprint(identity)
+    final = (
+        identity_of(model, tokenization, spec, request.fallback, spec.device_kind)
+        if known
+        else fingerprint({**identity, "weights": weights_of(model)})
+    )
     return ExtractionRecord(
         id=new_id("ext"),
         name=name,
@@ -242,7 +330,8 @@ def _new_record(
         split=tokenization.split,
         spec={
             **spec.to_dict(),
-            "request": identity,
+            "request": asked,
+            "weights": weights_of(model),
             "fallback": list(request.fallback),
             "layers": request.layers,
             "asked": list(request.hooks),

@@ -65,6 +65,7 @@ def _spec(
         "model_path": model.path,
         "repo_id": model.repo_id,
         "revision": model.revision,
+        "model_fingerprint": model.fingerprint,
         "quantization": model.format,
         "dataset": dataset.repo_id or dataset.name,
         "dataset_id": dataset.id,

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext import sample
+from mistudio_ext import keys, sample
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError
-from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
+from mistudio_ext.services.context import Context, Json, content, only_known, text_of
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.spec import MODEL_FORMATS, fingerprint
 
@@ -142,16 +142,18 @@ def model_folder(path: Path) -> Path:
 
 
 def identity(request: Json) -> str:
-    """Return what two requests for the same weights in the same format have in common."""
-    where: Any = request.get("repo_id")
-    if request["source"] != "hub":
+    """Return what two requests for the same place in the same format have in common.
+
+    What is in a folder changes; :meth:`ModelService.current` sees to that.
+    """
+    where: Any = request.get("repo_id") or request.get("path")
+    if request["source"] == "sample":
         # The sample is the same in every installation.
-        known_by = content if request["source"] == "sample" else signature
-        where = known_by(Path(request["path"]))
-    facts = {name: request.get(name) for name in ("source", "revision", "format")}
-    if request.get("trust_remote_code"):
-        facts["trust_remote_code"] = True
-    return fingerprint({"where": where, **facts})
+        where = content(Path(request["path"]))
+    chosen = {name: request.get(name) for name in keys.counted("models", _FIELDS)}
+    # Whoever does not tick the code leaves it out.
+    given = {k: v for k, v in chosen.items() if v is not None or k != "trust_remote_code"}
+    return fingerprint({"where": where, **given})
 
 
 def default_name(request: Json) -> str:

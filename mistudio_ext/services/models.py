@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from mistudio_ext import model_files
 from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.catalog.records import ArchitectureRecord
-from mistudio_ext.errors import ConflictError, NotFoundError
+from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import model_requests
-from mistudio_ext.services.context import Context, Json, free_name, new_name, text_of
+from mistudio_ext.services.context import Context, Json, audit, free_name, new_name, text_of
 from mistudio_ext.services.model_filters import distinct, passes
 from mistudio_ext.services.model_removal import ModelRemoval
+from mistudio_ext.services.names import kept_name, noticed
 
 KIND = "model.import"
 
@@ -92,29 +95,81 @@ class ModelService:
             The model, and the job that makes it, None if it is there already.
         """
         request, secrets = model_requests.read(self._context, body)
+        known = self._find(request)
+        if known is not None:
+            self.current(known)  # Before others have to wait: it may read all of the files.
         with self._context.creating:
             return self._find_or_add(request, secrets, text_of(body, "name"))
 
     def _find_or_add(
         self, request: Json, secrets: dict[str, str], name: str | None
     ) -> tuple[Json, Json | None]:
-        identity = model_requests.identity(request)
-        existing = self._catalog.find(identity=identity)
+        existing = self._find(request)
         if existing is not None:
-            return self._resume(existing, secrets)
+            view, job = self._resume(existing, secrets)
+            dropped = name not in (None, existing.name)
+            told = [kept_name("model", existing.name, str(name))] if dropped else []
+            return noticed(view, told), job
         record = ModelRecord(
             id=new_id("model"),
-            name=free_name(self._catalog.find, name or model_requests.default_name(request)),
+            name=new_name(self._catalog.find, "", "model", name)
+            if name
+            else free_name(self._catalog.find, model_requests.default_name(request)),
             source=request["source"],
             repo_id=request.get("repo_id"),
             revision=request.get("revision"),
             source_path=request.get("path"),
             request=request,
-            identity=identity,
+            identity=model_requests.identity(request),
             format=request["format"],
         )
         self._catalog.add(record)
         return self._submit(record, secrets)
+
+    def _find(self, request: Json) -> ModelRecord | None:
+        """Return the record of this place, in this format; a folder has one, whatever is in it."""
+        found = self._catalog.find(identity=model_requests.identity(request))
+        if found is None and request["source"] == "path":
+            # Earlier releases knew a folder by the times of its files.
+            there = self._catalog.list(source="path", source_path=request["path"])
+            found = next((r for r in there if not r.parent_id and r.request == request), None)
+        return found
+
+    def current(self, record: ModelRecord) -> ModelRecord:
+        """Return a model's record, brought up to date if its files are not those it was made of.
+
+        Its files are looked at (sizes and times), and read if those differ. If the content is
+        another one, the model is imported again: the record is pending then, and whoever needs
+        it waits for the job. One whose files are gone stays as it is.
+        """
+        if record.state != "ready" or record.parent_id or not record.path:
+            return record
+        folder = Path(record.path)
+        if not (folder / "config.json").is_file():
+            return record
+        known = record.files or self._names_of(folder)
+        now = model_files.same(folder, {**known, "fingerprint": record.fingerprint})
+        if now is not None:
+            if now != record.files.get("stamp"):
+                record = self._catalog.update(record.id, files={**known, "stamp": now})
+            return record
+        with self._context.creating:
+            latest = self._catalog.get(record.id)
+            if latest.state == "ready" and latest.files == record.files:
+                audit.info("the files of model %s '%s' have changed", record.id, record.name)
+                nothing: Json = {"fingerprint": None, "tokenizer_fingerprint": None, "files": {}}
+                self._submit(self.changed(record.id, state="pending", **nothing), {})
+            return self._catalog.get(record.id)
+
+    def _names_of(self, folder: Path) -> Json:
+        """Return the names of a model's files, for a record of a release that did not note them."""
+        from mistudio_ext.workers.model_folder import open_model
+
+        try:
+            found = open_model(folder, allow_pickle=self._context.settings.allow_pickle)
+        except MiStudioError:
+            return {"names": [], "stamp": {}}  # No model any more: the import says why.
+        return {"names": found.names, "stamp": {}}
 
     def _submit(self, record: ModelRecord, secrets: dict[str, str]) -> tuple[Json, Json]:
         job = self._context.jobs.submit(
@@ -164,6 +219,7 @@ class ModelService:
         self.keep_architecture(model_id, {**architecture, "tokenizer": described})
         known = ("path", "revision", "fingerprint", "tokenizer_fingerprint", "size_bytes")
         changes = {name: result[name] for name in known}
+        changes["files"] = result["files"]
         changes["in_hf_cache"] = bool(result.get("in_hf_cache"))
         changes["downloaded"] = bool(result.get("downloaded"))
         changes |= facts_of(architecture)
@@ -213,10 +269,20 @@ def facts_of(architecture: Json) -> Json:
     return {column: architecture.get(key) for column, key in _FACTS.items()}
 
 
+def known_files(context: Context, record: ModelRecord) -> Json | None:
+    """Return what a worker compares a model's files with, None where nothing is known of them.
+
+    The files of a variant are those of the model that it is of.
+    """
+    root = context.catalog.models.get(record.parent_id) if record.parent_id else record
+    known = root.files if root.fingerprint == record.fingerprint else record.files
+    return {**known, "fingerprint": record.fingerprint} if known else None
+
+
 def view(record: ModelRecord) -> Json:
     """Return a model as REST and events give it."""
     data = dict(vars(record))
     data["trust_remote_code"] = bool(record.request.get("trust_remote_code"))
-    for private in ("request", "identity"):
+    for private in ("request", "identity", "files"):
         del data[private]
     return data

@@ -1,4 +1,4 @@
-"""Names made from what is chosen."""
+"""Names made from what is chosen, and what is said of a name that was not taken."""
 
 from __future__ import annotations
 
@@ -52,3 +52,18 @@ def ranges(layers: Sequence[int] | None) -> str:
     if len(parts) > 4:
         return f"{layers[0]}-{layers[-1]}({len(layers)})"
     return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def kept_name(noun: str, name: str, wanted: str) -> Json:
+    """Return the notice for a request that names anew what is there under another name."""
+    return {
+        "code": "exists_under_another_name",
+        "field": "name",
+        "message": f"This {noun} is there already as '{name}': the name '{wanted}' was not given.",
+        "hint": f"Use '{name}', or rename it to '{wanted}'.",
+    }
+
+
+def noticed(view: Json, notices: Sequence[Json]) -> Json:
+    """Return a record as it is answered, with what of its request has no effect."""
+    return {**view, "notices": list(notices)} if notices else view

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from mistudio_ext import hookpoints
+from mistudio_ext import hookpoints, keys
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import fallback
 from mistudio_ext.services.context import Json, only_known, text_of
@@ -46,19 +46,19 @@ class ExtractionRequest:
     name: str | None
     fallback: tuple[str, ...] = ()
 
-    def identity(self, model_id: str, dataset_id: str) -> Json:
-        """Return the facts that make two requests the same."""
-        return {
-            "model": model_id,
-            "dataset": dataset_id,
-            "split": self.split,
-            "layers": self.layers,
-            "hooks": sorted(hookpoints.ALIASES.get(hook, hook) for hook in self.hooks),
-            "tokenization": self.tokenization.to_dict(),
-            **self.spec.identity(),
-            # What may end in another format is another request.
-            **({"fallback": self.fallback} if self.fallback else {}),
-        }
+    def identity(self, model_id: str, dataset_id: str, device: str | None) -> Json:
+        """Return the facts that make two requests the same; see :mod:`mistudio_ext.keys`.
+
+        Parameters
+        ----------
+        model_id, dataset_id
+            The records that model and dataset stand for.
+        device
+            Kind of device that is asked for; None for any.
+        """
+        hooks = sorted({hookpoints.ALIASES.get(hook, hook) for hook in self.hooks})
+        facts = keys.facts_of(replace(self, hooks=tuple(hooks)))
+        return {"model": model_id, "dataset": dataset_id, "device": device, "request": facts}
 
 
 def read(body: Json) -> ExtractionRequest:

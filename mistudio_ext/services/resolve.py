@@ -70,6 +70,8 @@ class Resolver:
         """
         catalog = self._context.catalog.models
         found = catalog.find(id=text) or catalog.find(name=text)
+        if found is not None:
+            found = self._variants.current(found)
         if found is not None and found.state == "failed" and found.parent_id:
             return self._variants.ensure(found, wanted_format or _asked(found), smaller)
         if found is None or found.state == "failed":

@@ -9,12 +9,16 @@ from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import fallback, model_requests
-from mistudio_ext.services.context import Context, Json, free_name, only_known, text_of
+from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
 from mistudio_ext.services.footprint import PARAMETER_BYTES
-from mistudio_ext.services.models import ModelService, facts_of, view
-from mistudio_ext.spec import MODEL_FORMATS
+from mistudio_ext.services.models import ModelService, facts_of, known_files, view
+from mistudio_ext.services.names import kept_name, noticed
+from mistudio_ext.spec import MODEL_FORMATS, fingerprint
 
 KIND = "model.variant"
+
+#: What a job says of how a variant is made and measured.
+_PARAMS = ("candidates", "texts", "device")
 
 #: Limits of the texts on which a variant is compared with its reference.
 MAX_TEXTS, MAX_CHARACTERS = 32, 4000
@@ -72,12 +76,17 @@ class VariantService:
             "texts": _texts(body.get("texts")),
             "device": text_of(body, "device") or "auto",
         }
-        record = self._find_or_add(
-            self._catalog.get(model_id), wanted, params, text_of(body, "name")
+        name = text_of(body, "name")
+        record = self._find_or_add(self.current(self._catalog.get(model_id)), wanted, params, name)
+        dropped = name not in (None, record.name)
+        shown = noticed(
+            view(record), [kept_name("model", record.name, str(name))] if dropped else []
         )
         jobs = self._context.jobs
+        if record.state == "ready" and _to_measure(record, params):
+            return shown, jobs.view(self._measure(record, params))
         there = record.state == "ready" or record.job_id is None
-        return view(record), None if there else jobs.view(jobs.get(str(record.job_id)))
+        return shown, None if there else jobs.view(jobs.get(str(record.job_id)))
 
     def ensure(self, record: ModelRecord, wanted: str, smaller: Sequence[str] = ()) -> ModelRecord:
         """Return a model in a format, making the variant if it is not there.
@@ -94,13 +103,38 @@ class VariantService:
         params = {"candidates": [wanted, *smaller], "texts": None, "device": "auto"}
         return self._find_or_add(record, wanted, params, None)
 
+    def current(self, record: ModelRecord) -> ModelRecord:
+        """Return a model or variant, brought up to date; see :meth:`ModelService.current`."""
+        root = self._models.current(self.root(record))
+        if not record.parent_id:
+            return root
+        same = root.state == "ready" and record.fingerprint == root.fingerprint
+        if record.state != "ready" or same:
+            return record
+        made = self._context.catalog.jobs.find(id=str(record.job_id))
+        usual = {"candidates": [record.requested_format or record.format], "texts": None}
+        params = {k: v for k, v in (made.params if made else {}).items() if k in _PARAMS}
+        with self._context.creating:
+            return self._submit(root, record, {**usual, "device": "auto", **params})
+
+    def _measure(self, record: ModelRecord, params: Json) -> JobRecord:
+        """Start to measure what is there: registered and not made, or measured in another way."""
+        asked = {**params, "candidates": [record.format], "measure": True}
+        return self._context.submit_once(
+            KIND, ("model", record.id, record.name), {"model": record.id, **asked}
+        )
+
     def _find_or_add(
         self, record: ModelRecord, wanted: str, params: Json, name: str | None
     ) -> ModelRecord:
         with self._context.creating:
             root = self.root(record)
-            found = self._find(root, wanted)
-            if found is not None and found.state == "failed" and found.id != root.id:
+            found = self._find(root, wanted, params["candidates"])
+            fallen = self._catalog.find(identity=f"{root.id}/{wanted}")
+            if found is None and fallen is not None and fallen.state == "ready":
+                # It fell back on a format that is not among those of this request.
+                return self._submit(root, fallen, params)
+            if found is not None and found.state == "failed" and found.parent_id == root.id:
                 # Asked for again, perhaps with formats to fall back to: not the same job.
                 return self._submit(root, found, params)
             if found is not None:
@@ -108,8 +142,10 @@ class VariantService:
             request = {**root.request, "format": wanted}
             variant = ModelRecord(
                 id=new_id("model"),
-                name=free_name(
-                    self._catalog.find, name or model_requests.in_format_name(root.name, wanted)
+                name=new_name(self._catalog.find, "", "model", name)
+                if name
+                else free_name(
+                    self._catalog.find, model_requests.in_format_name(root.name, wanted)
                 ),
                 source=root.source,
                 repo_id=root.repo_id,
@@ -126,11 +162,13 @@ class VariantService:
             self._catalog.add(variant)
             return self._submit(root, variant, params)
 
-    def _find(self, root: ModelRecord, wanted: str) -> ModelRecord | None:
-        """Return the root or the variant that is in a format, or was asked for in it."""
+    def _find(
+        self, root: ModelRecord, wanted: str, candidates: Sequence[str]
+    ) -> ModelRecord | None:
+        """Return the root or the variant that is in a format, or fell back from it as allowed."""
         family = [root, *self._catalog.list(parent_id=root.id)]
         exact = [r for r in family if r.format == wanted and r.requested_format is None]
-        fallen = [r for r in family if r.requested_format == wanted]
+        fallen = [r for r in family if r.requested_format == wanted and r.format in candidates]
         registered = self._catalog.find(
             identity=model_requests.identity({**root.request, "format": wanted})
         )
@@ -144,7 +182,14 @@ class VariantService:
             {"model": variant.id, **params},
             depends_on=waits,
         )
-        return self._models.changed(variant.id, job_id=job.id, state="pending", error=None)
+        return self._models.changed(
+            variant.id,
+            job_id=job.id,
+            state="pending",
+            error=None,
+            fingerprint=root.fingerprint,
+            tokenizer_fingerprint=root.tokenizer_fingerprint,
+        )
 
     # -- the job -----------------------------------------------------------------------------
 
@@ -167,12 +212,18 @@ class VariantService:
                 "candidates": job.params["candidates"],
                 "device": job.params["device"],
                 "texts": job.params["texts"],
+                "files": known_files(self._context, root),
             },
         )
 
     def _finish(self, job: JobRecord, result: Json) -> None:
         record = self._catalog.get(job.params["model"])
         root = self.root(record)
+        texts = job.params["texts"]
+        measured = {**result["measured"], "texts": fingerprint({"texts": texts}) if texts else None}
+        if job.params.get("measure"):
+            self._models.changed(record.id, measured=measured)
+            return
         self._models.keep_architecture(record.id, result["architecture"])
         made, wanted = result["format"], job.params["candidates"][0]
         name = record.name
@@ -186,21 +237,35 @@ class VariantService:
             format=made,
             requested_format=wanted if made != wanted else None,
             fallback_reason=result["fallback_reason"],
-            measured=result["measured"],
+            measured=measured,
             path=root.path,
             revision=root.revision,
-            fingerprint=root.fingerprint,
+            fingerprint=result["fingerprint"] or root.fingerprint,
             tokenizer_fingerprint=root.tokenizer_fingerprint,
             size_bytes=result["measured"]["size_bytes"],
             **facts_of(result["architecture"]),
         )
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
+        if job.params.get("measure"):
+            return  # The model is what it was; the job says why it is not measured.
         if self._catalog.find(id=job.params["model"]) is not None:
             self._models.changed(job.params["model"], state="failed", error=error)
 
     def _restart(self, job: JobRecord) -> None:
-        self._models.changed(job.params["model"], state="pending", error=None)
+        if not job.params.get("measure"):
+            self._models.changed(job.params["model"], state="pending", error=None)
+
+
+def _to_measure(record: ModelRecord, params: Json) -> bool:
+    """Tell whether what is there was never measured, or not as this request wants it."""
+    found = record.measured
+    if found is None:
+        return record.format != "fp32"  # Which is what the others are compared with.
+    texts, device = params["texts"], params["device"]
+    other_texts = texts is not None and found.get("texts") != fingerprint({"texts": texts})
+    kind = str(found["device"]).partition(":")[0]
+    return other_texts or device not in ("auto", kind, found["device"])
 
 
 def _texts(value: Any) -> list[str] | None:

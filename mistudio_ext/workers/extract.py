@@ -48,8 +48,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     from mistudio_ext.engine.run import extract
 
     lease = spec.get("lease")
-    key = str(lease["model"]) if lease else ""
-    keep_only(key)
+    # What is in memory is on one device.
+    key = f"{lease['model']} on {lease['torch_device']}" if lease else ""
+    keep_only(str(lease["model"]) if lease else "")
+    if _kept.key != key:
+        keep_only("")
     if lease:
         _use_device(spec, lease)
 
@@ -63,8 +66,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
 
 
 def keep_only(key: str) -> None:
-    """Forget the model of the last job, unless it is the one of this key."""
-    if _kept.loaded is not None and (not key or _kept.key != key):
+    """Forget the model of the last job, unless its key begins with this one."""
+    if _kept.loaded is not None and (not key or not _kept.key.startswith(key)):
         _kept.loaded = None
         _give_back()
 

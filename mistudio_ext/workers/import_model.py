@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mistudio_ext.errors import InvalidInputError
+from mistudio_ext import model_files
+from mistudio_ext.errors import ConflictError, InvalidInputError
 from mistudio_ext.room import DiskLimits
-from mistudio_ext.workers.model_folder import ModelFolder, fingerprint, open_model
+from mistudio_ext.workers.model_folder import ModelFolder, open_model
 from mistudio_ext.workers.text_encoder import TextEncoder
 
 if TYPE_CHECKING:
@@ -30,10 +31,15 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
-        "size_bytes", "in_hf_cache", "downloaded", "architecture",
+        "files": {"names", "stamp"}, "size_bytes", "in_hf_cache", "downloaded", "architecture",
         "tokenizer"}``. ``downloaded`` tells that we put the copy into the cache.
         ``tokenizer`` has its class, vocabulary and special tokens. It and
         ``tokenizer_fingerprint`` are None for a model without a tokenizer.
+
+    Raises
+    ------
+    ConflictError
+        ``model_changed`` if the files change while they are read.
     """
     model = spec["model"]
     allow_remote_code = bool(spec.get("allow_remote_code"))
@@ -68,7 +74,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             "no_tokenizer",
             "The model has no tokenizer: it can only read datasets that are tokenised already.",
         )
-    identity = fingerprint(folder.identity_files)
+    stamp = model_files.stamp(path, folder.names)
+    identity = model_files.fingerprint(folder.identity_files)
     report.check_cancelled()
 
     from mistudio_ext.engine.inspect import inspect_model
@@ -76,12 +83,22 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     architecture = inspect_model(
         path, model["format"], allow_remote_code, report, allow_pickle=allow_pickle
     )
+    tokenizer = _keep_tokenizer(folder, model.get("path"), allow_remote_code, report)
+    tokenizer_identity = model_files.fingerprint(folder.tokenizer) if folder.tokenizer else None
+    if model_files.stamp(path, folder.names) != stamp:
+        raise ConflictError(
+            f"The files of {path.name} changed while they were read.",
+            code="model_changed",
+            field="path",
+            hint="Add the model again when its files are complete.",
+        )
     return {
-        "tokenizer": _keep_tokenizer(folder, model.get("path"), allow_remote_code, report),
+        "tokenizer": tokenizer,
         "path": str(path),
         "revision": revision,
         "fingerprint": identity,
-        "tokenizer_fingerprint": fingerprint(folder.tokenizer) if folder.tokenizer else None,
+        "tokenizer_fingerprint": tokenizer_identity,
+        "files": {"names": folder.names, "stamp": stamp},
         "size_bytes": folder.size_bytes,
         "in_hf_cache": model["source"] == "hub",
         "downloaded": _note_download(model.get("path"), fetched),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,13 @@ class ModelFolder:
         """Files that make the model what it is."""
         index = PICKLE_INDEX if self.pickled else INDEX
         extra = [self.path / name for name in ("config.json", index)]
-        return (*(path for path in extra if path.is_file()), *self.weights, *self.tokenizer)
+        code = sorted(self.path.glob("*.py"))
+        return (*(p for p in extra if p.is_file()), *self.weights, *self.tokenizer, *code)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of :attr:`identity_files`, as seen from the folder."""
+        return sorted(str(path.relative_to(self.path)) for path in self.identity_files)
 
 
 def open_model(path: Path, *, allow_pickle: bool = False) -> ModelFolder:
@@ -164,6 +170,9 @@ def weights_among(
     """
     forms = [(INDEX, SINGLE), (PICKLE_INDEX, PICKLE)]
     for index, single in forms if allow_pickle else forms[:1]:
+        # transformers, too, reads the one file where there are both.
+        if single in names:
+            return [single]
         if index in names:
             try:
                 shards = sorted(set(json.loads(read(index))["weight_map"].values()))
@@ -173,8 +182,6 @@ def weights_among(
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
                 raise refuse(f"{missing[0]}{more} of its weights is missing")
             return shards
-        if single in names:
-            return [single]
     if "adapter_config.json" in names:
         raise refuse("it is an adapter; merge it into its model first")
     if any(name.endswith(UNSAFE_SUFFIXES) for name in names if "/" not in name):
@@ -213,15 +220,3 @@ def _check_safetensors(path: Path) -> None:
             field="path",
             hint="Copy or download it again.",
         ) from error
-
-
-def fingerprint(files: Iterable[Path]) -> str:
-    """Return a hash over names, sizes and contents of files, the same on every machine."""
-    import xxhash
-
-    from mistudio_ext.workers.disk import checksum
-
-    digest = xxhash.xxh3_128()
-    for path in sorted(files, key=lambda item: item.name):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0{checksum(path)}\n".encode())
-    return digest.hexdigest()

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistudio_ext import model_files
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -32,7 +34,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     ----------
     spec
         ``{"allow_remote_code", "allow_pickle", "threads", "model": {"path", "candidates",
-        "device", "texts"}}``. ``candidates`` has the wanted format and those
+        "device", "texts", "files"}}``. ``candidates`` has the wanted format and those
         to fall back to, in order.
     report
         Told about phases and steps.
@@ -40,13 +42,15 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"format", "fallback_reason", "architecture", "measured"}``; see
+        ``{"format", "fallback_reason", "fingerprint", "architecture", "measured"}``; see
         docs/models.md for ``measured``.
 
     Raises
     ------
     OutOfMemoryError
         If no candidate fits.
+    ConflictError
+        ``model_changed`` if the files are not those that were registered.
     """
     from mistudio_ext.engine.fallback import first_that_fits
     from mistudio_ext.engine.fidelity import measure, relative_errors
@@ -69,7 +73,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         report.phase("loading model", f"Loading {path.name} as {name}")
         report.progress(0, _STEPS, "steps")
         peak.begin()
-        loaded = load(path, name, device)
+        with model_files.unchanged(model):
+            loaded = load(path, name, device)
         return loaded, measure(loaded, batch)
 
     fitted = first_that_fits(model["candidates"], attempt)
@@ -89,12 +94,14 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     gc.collect()
     report.phase("comparing", "Comparing the residual stream with the reference")
     report.progress(2, _STEPS, "steps")
-    reference_format, reference = _reference(load, path, made, str(device), batch, report)
+    with model_files.unchanged(model):
+        reference_format, reference = _reference(load, path, made, str(device), batch, report)
     errors = relative_errors(found, reference) if reference else None
     report.progress(_STEPS, _STEPS, "steps")
     return {
         "format": made,
         "fallback_reason": reason,
+        "fingerprint": (model.get("files") or {}).get("fingerprint"),
         "architecture": architecture,
         "measured": {
             "size_bytes": size,

@@ -71,7 +71,8 @@ def test_falling_back_makes_no_second_entry(made: tuple[Studio, Json, Json]) -> 
     records.add(fallen)
     try:
         assert {m["id"] for m in studio.models.list()} == {parent["id"], variant["id"]}
-        again, job = studio.variants.create(parent["id"], {"format": "fp16", "fallback": True})
+        body = {"format": "fp16", "fallback": ["bf16"]}
+        again, job = studio.variants.create(parent["id"], body)
         assert (again["id"], job) == ("model_fallen", None)
         told = studio.variants.list(parent["id"])
         assert "fp16 did not fit." in [row["fallback_reason"] for row in told]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mistudio_ext.errors import MiStudioError
+from mistudio_ext.model_files import fingerprint
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.preview import open_previewer
 from mistudio_ext.workers import import_model
@@ -18,7 +19,6 @@ from mistudio_ext.workers.model_folder import (
     INDEX,
     PICKLE_INDEX,
     SINGLE,
-    fingerprint,
     open_model,
 )
 from tests.hubsim import HubSim
