@@ -82,8 +82,9 @@ def _search(opened: Studio, arguments: argparse.Namespace) -> None:
     for sample in found["samples"]:
         text = " ".join((sample["text"] or "").split())
         print(f"{sample['split']}:{sample['index']}\t{text[:_SHOWN]}")
-    shown = len(found["samples"])
-    print(f"{number(shown)} of {number(found['total'])} rows", file=sys.stderr)
+    shown, read_as = len(found["samples"]), found["searched"]["read_as"]
+    reading = "" if read_as is None else f" for {read_as}"
+    print(f"{number(shown)} of {number(found['total'])} rows{reading}", file=sys.stderr)
 
 
 def _statistics(opened: Studio, arguments: argparse.Namespace) -> None:

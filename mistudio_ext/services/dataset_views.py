@@ -11,6 +11,7 @@ from mistudio_ext.errors import ConflictError, InvalidInputError, MiStudioError
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import choose_split
 from mistudio_ext.services.file_options import file_options
+from mistudio_ext.services.indexes import IndexService
 from mistudio_ext.services.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ COUNTS = ("exact", "quick")
 class DatasetViews:
     """Reads datasets for the panels."""
 
-    def __init__(self, context: Context, tokenizers: Tokenizers) -> None:
+    def __init__(self, context: Context, tokenizers: Tokenizers, indexes: IndexService) -> None:
         self._context = context
+        self._indexes = indexes
         self._tokenizers = tokenizers
 
     def samples(
@@ -72,6 +74,8 @@ class DatasetViews:
                 hint=f"Choose one of {', '.join(COUNTS)}.",
             )
         record = self._context.ready_dataset(dataset_id)
+        if query:
+            self._indexes.renew(record)
         own, folder, tokenize = record.text_column, None, None
         wanted = tokens is not None or token_ids is not None
         if tokenization:
@@ -159,6 +163,7 @@ class DatasetViews:
         record = self._context.ready_dataset(dataset_id)
         folder = self._context.settings.folder
         if tokenization is None:
+            self._indexes.renew(record)
             return statistics.dataset_statistics(folder.dataset(dataset_id), record.text_column)
         found = self._tokenization(dataset_id, tokenization)
         return statistics.tokenization_statistics(folder.tokenization(found.id))

@@ -17,6 +17,7 @@ class IndexService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._checked: set[str] = set()
         context.jobs.register(
             JobKind(
                 KIND,
@@ -35,6 +36,21 @@ class IndexService:
                 {"dataset": dataset.id},
                 priority=PRIORITY,
             )
+
+    def renew(self, dataset: DatasetRecord) -> None:
+        """Index a dataset anew whose index was made by another version, once in a process."""
+        from mistudio_ext.store.arrow import split_names
+        from mistudio_ext.store.fulltext import Index
+
+        if dataset.text_column is None or dataset.id in self._checked:
+            return
+        self._checked.add(dataset.id)
+        folder = self._context.settings.folder.dataset(dataset.id)
+        active = self._context.jobs.all(
+            kind=KIND, target_id=dataset.id, state=("queued", "running")
+        )
+        if not active and any(Index.outdated(folder / name) for name in split_names(folder)):
+            self.start(dataset)
 
     def stop(self, dataset_id: str) -> None:
         """End the indexing of a dataset that is about to be deleted."""

@@ -12,6 +12,9 @@ from mistudio_ext.store.replacing import write_json
 #: Groups that are listed as examples, and rows of each.
 EXAMPLES, ROWS_OF_EXAMPLE = 50, 10
 
+#: How rows are compared; what another version found is not shown.
+VERSION = 2
+
 
 def found_path(split: Path, column: str) -> Path:
     """Return the file with a split's near duplicates."""
@@ -35,11 +38,12 @@ def write_found(
     Returns
     -------
     dict
-        ``{"name", "n_rows", "threshold", "groups", "duplicates", "share", "examples"}``;
+        ``{"version", "name", "n_rows", "threshold", "groups", "duplicates", "share", "examples"}``;
         ``duplicates`` are the rows of all groups but each group's first.
     """
     duplicates = sum(len(rows) - 1 for rows in groups)
     found = {
+        "version": VERSION,
         "name": split.name,
         "n_rows": n_rows,
         "threshold": threshold,
@@ -58,4 +62,4 @@ def read_split(split: Path, column: str) -> dict[str, Any] | None:
         found = json.loads(found_path(split, column).read_text())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and found.get("version") == VERSION else None

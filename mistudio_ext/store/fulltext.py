@@ -21,17 +21,23 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from mistudio_ext.store.query import WORD_CATEGORIES, Node, Term
+from mistudio_ext.store.query import Node, Term
+from mistudio_ext.store.search.words import MARKS, spaced
 
 Indices = npt.NDArray[np.int64]
 
 #: Memory that FTS5 collects words in before it writes them.
 _HASH_BYTES = 64 << 20
 
+#: How texts are read as words; an index of another version is not asked, and made anew.
+VERSION = 2
+
+# Texts come as words with blanks between, so FTS5 has nothing left to decide: its ascii
+# tokenizer takes all characters beyond ASCII for letters.
 _SCHEMA = f"""
+PRAGMA user_version = {VERSION};
 CREATE VIRTUAL TABLE docs USING fts5(
-    text, content='', columnsize=0,
-    tokenize="unicode61 remove_diacritics 0 categories '{WORD_CATEGORIES}'"
+    text, content='', columnsize=0, tokenize="ascii tokenchars '{"".join({*"".join(MARKS)})}'"
 );
 CREATE TABLE state (column_name TEXT NOT NULL, fingerprint TEXT NOT NULL, n_rows INTEGER NOT NULL);
 """
@@ -51,7 +57,8 @@ _KEPT_PARTS, _KEPT_COUNTS = 512, 256
 
 _COUNT_WORDS = f"""
 CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, docs, 'row');
-CREATE TEMP TABLE counted AS SELECT term AS word, cnt AS n, doc AS n_rows FROM temp.vocabulary;
+CREATE TEMP TABLE counted AS SELECT term AS word, cnt AS n, doc AS n_rows FROM temp.vocabulary
+WHERE term NOT IN ({", ".join(f"'{mark}'" for mark in MARKS)});
 CREATE TABLE frequent (word TEXT PRIMARY KEY, n INTEGER, n_rows INTEGER) WITHOUT ROWID;
 INSERT INTO frequent SELECT * FROM counted ORDER BY n_rows DESC LIMIT {_FREQUENT};
 CREATE TABLE rare (word TEXT, n INTEGER, n_rows INTEGER);
@@ -87,6 +94,8 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         with closing(_connect(self._path)) as db:
+            if not _current(db):
+                raise OutdatedIndexError(path)
             self.column, self.fingerprint, self.n_rows = db.execute(
                 "SELECT column_name, fingerprint, n_rows FROM state"
             ).fetchone()
@@ -98,11 +107,22 @@ class Index:
             if path.is_file():
                 try:
                     found = cls(path)
-                except (sqlite3.Error, TypeError):
+                except (sqlite3.Error, TypeError, OutdatedIndexError):
                     continue
                 if found.column == column:
                     return found
         return None
+
+    @staticmethod
+    def outdated(split: Path) -> bool:
+        """Return whether a split has an index that another version of this library made."""
+        try:
+            Index(index_path(split))
+        except OutdatedIndexError:
+            return True
+        except (sqlite3.Error, TypeError):
+            return False
+        return False
 
     def count(self, query: Node, deadline: float = math.inf) -> tuple[int, bool]:
         """Return how many rows match, and whether that is all of them.
@@ -150,7 +170,7 @@ class Index:
         sql = "SELECT n_rows FROM frequent WHERE word = ?"
         with closing(_connect(self._path)) as db:
             try:
-                row = db.execute(sql, (query.words[0].lower(),)).fetchone()
+                row = db.execute(sql, (query.words[0],)).fetchone()
             except sqlite3.OperationalError:
                 return None  # It is still being built.
         return None if row is None else int(row[0])
@@ -204,6 +224,14 @@ class Index:
     def _ask(self, sql: str, query: Node, *values: int) -> list[Any]:
         with closing(_connect(self._path)) as db:
             return db.execute(sql, (query.to_fts(), *values)).fetchall()
+
+
+class OutdatedIndexError(Exception):
+    """An index was made by another version, which read texts in another way."""
+
+
+def _current(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("PRAGMA user_version").fetchone()[0] == VERSION)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -266,7 +294,7 @@ class IndexBuilder:
 
     def add(self, texts: Sequence[str]) -> None:
         """Index the next rows and commit them."""
-        rows = enumerate(texts, self.n_rows)
+        rows = enumerate(map(spaced, texts), self.n_rows)
         with self._db:
             self._db.executemany("INSERT INTO docs(rowid, text) VALUES (?, ?)", rows)
             self.n_rows += len(texts)
@@ -293,6 +321,8 @@ class IndexBuilder:
         db = sqlite3.connect(self._path)
         try:
             state = db.execute("SELECT column_name, fingerprint FROM state").fetchone()
+            if not _current(db):
+                state = None
         except sqlite3.Error:
             state = None
         if state == (column, fingerprint):

@@ -187,7 +187,7 @@ def _equal(opened: Split, column: str, value: str) -> Mask:
         for _, batch in opened.iter_batches([column]):
             hits = pc.fill_null(pc.equal(batch.column(0), wanted), False).cast(pa.uint8())
             parts.append(np.frombuffer(hits.buffers()[1], bool, len(hits)))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (ValueError, OverflowError, pa.ArrowNotImplementedError) as error:
         raise InvalidInputError(
             f"The column '{column}' cannot be compared with '{value}': it holds {dtype}.",
             code="bad_filter",

@@ -1,8 +1,11 @@
 """Near duplicates by MinHash and banding, in NumPy.
 
-A row is the set of its runs of three words. ``PERMUTATIONS`` minima of hashes stand
-for it; rows that agree in a whole band of them are candidates, and candidates are
-compared by their true Jaccard similarity, so that what is reported is exact.
+A row is the set of its runs of three words. Words are those of the search
+(:mod:`mistudio_ext.store.search.words`): each character is one where a script has no blanks
+between words. A row without any word is the set of its runs of three characters.
+``PERMUTATIONS`` minima of hashes stand for it; rows that agree in a whole band of them are
+candidates, and candidates are compared by their true Jaccard similarity, so that what is
+reported is exact.
 
 Broder, On the resemblance and containment of documents, 1997; Leskovec, Rajaraman and
 Ullman, Mining of Massive Datasets, section 3.4.
@@ -10,12 +13,13 @@ Ullman, Mining of Massive Datasets, section 3.4.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
+
+from mistudio_ext.store.search.words import spaced
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -31,7 +35,6 @@ _RUN = 3
 #: Rows of one bucket that a row is compared with before it begins a group of its own.
 _MAX_COMPARED = 4
 
-_WORDS = re.compile(r"\w+")
 _random = np.random.default_rng(20_251_125)
 _FACTORS = _random.integers(1, 1 << 63, PERMUTATIONS, np.uint64) | np.uint64(1)
 _SHIFTS = _random.integers(0, 1 << 63, PERMUTATIONS, np.uint64)
@@ -50,8 +53,8 @@ def bands_of(threshold: float) -> tuple[int, int]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text that count."""
-    return _WORDS.findall(text.lower())[:MAX_WORDS]
+    """Return the words of a text that count; its characters if it has no words."""
+    return (spaced(text).split() or list("".join(text.split())))[:MAX_WORDS]
 
 
 def runs_of(text: str) -> frozenset[tuple[str, ...]]:

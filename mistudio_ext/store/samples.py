@@ -85,9 +85,10 @@ def page(
     -------
     dict
         ``{"total", "total_exact", "offset", "samples": [{"index", "split", "text", "n_tokens",
-        "highlights", "token_spans"?, "turns"?, "columns"?}], "searched": {"token_ids",
-        "complete", "indexed", "n_rows"}}``. ``highlights`` are ``[start, end]`` in
+        "highlights", "token_spans"?, "turns"?, "columns"?}], "searched": {"read_as",
+        "token_ids", "complete", "indexed", "n_rows"}}``. ``highlights`` are ``[start, end]`` in
         Unicode code points of ``text``, ``token_spans`` in tokens of the row.
+        ``read_as`` is the query as it was understood, None without one.
         ``complete`` says whether all rows are in the full-text index; the others are read.
     """
     if offset < 0 or not 0 <= limit <= MAX_LIMIT:
@@ -134,6 +135,7 @@ def page(
         wanted -= len(found.rows)
         skip = max(0, skip - found.total) if wanted else 0
     searched = {
+        "read_as": None if query is None else query.read(),
         "token_ids": None if token_ids is None else list(token_ids),
         "complete": indexed == n_rows or query is None,
         "indexed": indexed,

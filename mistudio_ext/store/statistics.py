@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 
 _NONE: Ints = np.zeros(0, np.int64)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: Most frequent and rarest words or tokens that are listed.
 LISTED = 100

@@ -8,7 +8,9 @@ import io
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +237,29 @@ def test_what_the_system_does_not_let_go_is_left_to_be_cleaned(
     assert left["path"] == f"datasets/{dataset['id']}.deleting"
     assert studio.storage.clean()["deleted"] == [left["path"]]
     assert studio.storage.leftovers()["items"] == []
+
+
+def test_an_index_of_an_earlier_version_is_made_anew(studio: Studio, tmp_path: Path) -> None:
+    """The first search reads the texts and starts the job; later ones have the new index."""
+    from mistudio_ext.store.fulltext import Index, index_path
+
+    path = tmp_path / "indexed.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in ROWS))
+    dataset, job = studio.datasets.create({"source": "path", "path": str(path)})
+    assert wait(studio, job)["state"] == "done"
+    folder = studio.settings.folder.dataset(dataset["id"]) / "train"
+    for made in studio.jobs.all(kind="index", target_id=dataset["id"]):
+        while studio.jobs.wait(made.id).state in ("queued", "running"):
+            pass
+    with closing(sqlite3.connect(index_path(folder))) as db:
+        db.execute("PRAGMA user_version = 0")
+    before = len(studio.jobs.all(kind="index", target_id=dataset["id"]))
+    first = studio.dataset_views.samples(dataset["id"], query="the")
+    assert first["searched"]["indexed"] == 0
+    (newest, *earlier) = studio.jobs.all(kind="index", target_id=dataset["id"])
+    assert len(earlier) == before
+    while studio.jobs.wait(newest.id).state in ("queued", "running"):
+        pass
+    assert not Index.outdated(folder)
+    again = studio.dataset_views.samples(dataset["id"], query="the")
+    assert (again["total"], again["searched"]["complete"]) == (first["total"], True)

@@ -44,7 +44,7 @@ QUERIES = {
     "dog-house": [2],
     "(mat OR red) the": [0, 2],
     "café": [3],
-    "cafe": [],
+    "cafe": [3],
     "ärger": [3],
     "हिन्दी": [5],
     "猫": [7],
