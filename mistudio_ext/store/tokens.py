@@ -14,8 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mistudio_ext.errors import InvalidInputError, NotFoundError
+from mistudio_ext.store.search.token_sequences import Joints, Pieces
 
 IntArray = npt.NDArray[np.integer[Any]]
+
+#: Longest sequence of tokens that can be looked for.
+MAX_WANTED = 10_000
 
 
 class Tokenization:
@@ -101,20 +105,38 @@ class Tokenization:
     def find(self, wanted: Sequence[int]) -> IntArray:
         """Return where a sequence of token ids begins, int64, flat, in order.
 
-        A sequence that crosses from one sample into the next is not counted.
+        It is found in one piece of a row as it is stored, special tokens included, and also
+        where it goes on in the next piece of its row, whatever special tokens and overlap
+        stand between. It is never found across two rows.
+
+        Raises
+        ------
+        InvalidInputError
+            ``bad_query`` for no token, ``query_too_long`` for more than :data:`MAX_WANTED`.
         """
         ids = [int(token) for token in wanted]
         if not ids:
             raise InvalidInputError(
                 "There is no token to look for.", code="bad_query", field="tokens"
             )
-        step, parts = 1 << 22, []
+        if len(ids) > MAX_WANTED:
+            raise InvalidInputError(
+                f"{len(ids):,} tokens are looked for; at most {MAX_WANTED:,} can be.",
+                code="query_too_long",
+                field="tokens",
+                hint="Look for a shorter sequence.",
+            )
+        step, parts = 1 << 22, [np.zeros(0, np.int64)]
         for first in range(0, self.n_tokens, step):
-            tokens = self.tokens[first : first + step + len(ids) - 1]
-            parts.append(_starts(tokens, ids) + first)
-        found = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        ends = self.offsets[np.searchsorted(self.offsets, found, side="right")]
-        return found[found + len(ids) <= ends]
+            tokens = self.tokens[first : first + step]
+            begins = np.flatnonzero(tokens == ids[0]).astype(np.int64) + first
+            parts.append(self._pieces.holding(begins, ids))
+        return np.concatenate(parts)
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        joints = Joints.of(self.manifest)
+        return Pieces(self.tokens, self.docs, self.doc_rows, self.doc_starts, joints)
 
     def rows_of(self, positions: IntArray) -> npt.NDArray[np.int64]:
         """Return the dataset rows of flat token positions, int64, sorted, each once."""
@@ -134,16 +156,6 @@ class Tokenization:
                 total = np.pad(total, (0, len(part) - len(total)))
             total += part
         return total
-
-
-def _starts(tokens: IntArray, wanted: Sequence[int]) -> IntArray:
-    """Return where a sequence of ids begins in some tokens."""
-    if len(tokens) < len(wanted):
-        return np.zeros(0, np.int64)
-    found = np.flatnonzero(tokens[: len(tokens) - len(wanted) + 1] == wanted[0])
-    for i, token in enumerate(wanted[1:], 1):
-        found = found[tokens[found + i] == token]
-    return found
 
 
 _cache: OrderedDict[tuple[str, int], Tokenization] = OrderedDict()

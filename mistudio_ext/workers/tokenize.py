@@ -90,6 +90,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
         "tokenizer": reader.facts(),
+        # Rows that brought their special tokens along got no others.
+        "ready_rows": reader.ready,
         **counts,
         "files": _files(folder),
         "versions": {"mistudio_ext": __version__, "numpy": np.__version__},
