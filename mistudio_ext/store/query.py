@@ -45,7 +45,7 @@ class _Query:
         """Return which texts match, bool [n_texts]."""
         near = np.flatnonzero(self.near(_Texts(texts)))
         mask = np.zeros(len(texts), bool)
-        mask[near] = [self.matches(_canonical(t or "")) for t in texts.take(near).to_pylist()]
+        mask[near] = [self.matches(_canonical(t or "")) for t in _take(texts, near).to_pylist()]
         return mask
 
     def found_in(self, text: str) -> bool:
@@ -185,7 +185,7 @@ class _Texts:
             some = np.flatnonzero(self._beyond)
             if len(some):
                 pattern = f"[^\\x00-\\x7F{_PUNCTUATION}]"
-                letters = pc.match_substring_regex(self._texts.take(some), pattern)
+                letters = pc.match_substring_regex(_take(self._texts, some), pattern)
                 self._beyond[some] = _as_mask(letters)
         return self._beyond
 
@@ -253,6 +253,15 @@ def _as_mask(values: pa.ChunkedArray) -> Mask:
     mask = np.zeros(len(values), bool)
     mask[np.frombuffer(indices.buffers()[1], np.uint64, len(indices))] = True
     return mask
+
+
+def _take(texts: pa.ChunkedArray, rows: npt.NDArray[np.intp]) -> pa.ChunkedArray:
+    """Return some of the texts; pyarrow would import pandas for an array of NumPy."""
+    import pyarrow as pa
+
+    indices = np.asarray(rows, np.int64)
+    buffers = [None, pa.py_buffer(indices)]
+    return texts.take(pa.Array.from_buffers(pa.int64(), len(indices), buffers))
 
 
 def _nested(item: Node) -> str:
