@@ -31,7 +31,7 @@ FRONT := $(shell find labextension/src labextension/schema labextension/style -t
 PROXY := tests/hub/node_modules/.package-lock.json
 LABEXTENSION := mistudio_ext/labextension/package.json
 
-.PHONY: help demo test docs install install-test build wheel lint format check-front check-python \
+.PHONY: help demo test oracle docs install install-test build wheel lint format check-front check-python \
 	chromium clean distclean
 
 help:
@@ -46,6 +46,13 @@ test:
 	@$(MAKE) -j2 install-test chromium
 	@$(MAKE) check-front check-python
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# Draws for as long as SECONDS says, from SEED on or from a new seed: ONLY=engine,files narrows it.
+SECONDS ?= 3600
+SEED ?=
+ONLY ?=
+oracle: install-test
+	@$(BIN)/python -m tests.oracle --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # --- environment -------------------------------------------------------------------------------
 
