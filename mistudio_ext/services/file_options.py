@@ -16,7 +16,10 @@ def file_options(value: Any) -> Json:
         return {}
     if not isinstance(value, dict):
         raise InvalidInputError("options must be an object.", code="bad_option", field="options")
-    only_known(value, "format", "encoding", "delimiter", "header", "quoting", "types", "bad_rows")
+    only_known(
+        value,
+        *("format", "encoding", "delimiter", "header", "quoting", "types", "field", "bad_rows"),
+    )
     Settings.from_options(value)
     if value.get("bad_rows", "stop") not in CHOICES:
         raise bad_choice(value["bad_rows"])

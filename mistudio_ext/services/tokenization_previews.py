@@ -44,15 +44,22 @@ class PreviewService:
         settings = {k: v for k, v in body.items() if k not in _FIELDS}
         spec = TokenizationSpec.from_dict(settings)
         source = self._tokenizers.asked_for(body)
-        values = self._real_rows(body, spec) if text_of(body, "dataset") else _own_texts(body)
+        tools: Sequence[Any] | None = None
+        if text_of(body, "dataset"):
+            values, tools = self._real_rows(body, spec)
+        else:
+            values = _own_texts(body)
         spec = replace(spec, context=context_length(source, spec))
         previewer = open_previewer(self._tokenizers.preview_folder(source))
         offset, limit = _count(body, "offset", 0), _count(body, "limit", MAX_CONTEXTS)
-        return previewer.preview(values, spec, offset, limit)
+        return previewer.preview(values, spec, offset, limit, tools)
 
-    def _real_rows(self, body: Json, spec: TokenizationSpec) -> Sequence[Any]:
-        """Return the cells of some rows of a dataset."""
+    def _real_rows(
+        self, body: Json, spec: TokenizationSpec
+    ) -> tuple[Sequence[Any], Sequence[Any] | None]:
+        """Return the cells of some rows of a dataset, and the tools of their chats."""
         from mistudio_ext.store.arrow import open_split
+        from mistudio_ext.store.turns import TOOLS_NAME
 
         dataset = self._context.ready_dataset(str(body["dataset"]))
         rows = body.get("rows", [0])
@@ -71,7 +78,9 @@ class PreviewService:
         split = choose_split(dataset, text_of(body, "split"))
         opened = open_split(self._context.settings.folder.dataset(dataset.id), split)
         opened.require(column)
-        return [row[column] for row in opened.take(rows[:MAX_ROWS], [column])]
+        tools = spec.chat_template and TOOLS_NAME in opened.column_names and column != TOOLS_NAME
+        found = opened.take(rows[:MAX_ROWS], [column, TOOLS_NAME] if tools else [column])
+        return [row[column] for row in found], [row[TOOLS_NAME] for row in found] if tools else None
 
 
 def _own_texts(body: Json) -> Sequence[Any]:

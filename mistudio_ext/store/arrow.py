@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mistudio_ext.errors import InvalidInputError, NotFoundError
-from mistudio_ext.store import columns as cols
+from mistudio_ext.store.cells import cells
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,19 +195,5 @@ def forget(dataset: Path) -> None:
 
 
 def _to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    values = [_to_values(batch.column(i)) for i in range(batch.num_columns)]
+    values = [cells(batch.column(i)) for i in range(batch.num_columns)]
     return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True)]
-
-
-def _to_values(array: pa.Array) -> list[Any]:
-    import pyarrow.compute as pc
-    import pyarrow.types as t
-
-    raw = None
-    if cols.is_binary(array.type):
-        raw = array
-    elif t.is_struct(array.type) and (index := cols.media_field(array.type)) is not None:
-        raw = pc.struct_field(array, [index])
-    if raw is None:
-        return list(array.to_pylist())
-    return [None if n is None else f"<{n:,} bytes>" for n in pc.binary_length(raw).to_pylist()]

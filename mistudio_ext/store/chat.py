@@ -10,28 +10,41 @@ from typing import Any, NoReturn
 
 from mistudio_ext.errors import InvalidInputError
 
+#: Names under which templates and datasets have a turn's reasoning.
+_REASONING = ("reasoning_content", "thinking", "reasoning")
+
 
 def render_chat(
-    template: str | None, specials: Mapping[str, Any], turns: Sequence[Mapping[str, str]]
+    template: str | Mapping[str, str] | None,
+    specials: Mapping[str, Any],
+    turns: Sequence[Mapping[str, Any]],
+    tools: Sequence[Any] | None = None,
 ) -> str:
     """Return turns as a tokenizer's chat template writes them.
 
-    The sandbox has the filters and functions that transformers gives a template.
+    The sandbox has the filters and functions that transformers gives a template, and turns are
+    prepared as ``apply_chat_template`` does: keys without a value are left out, and reasoning is
+    there under the names that templates know.
 
     Parameters
     ----------
     template
-        Jinja source, None if the tokenizer has none.
+        Jinja source, or one for each name (``default``, ``tool_use``); None if there is none.
     specials
         ``bos_token``, ``eos_token`` and so on.
     turns
-        ``[{"role", "content"}, …]``.
+        As :func:`mistudio_ext.store.turns.messages` gives them.
+    tools
+        What the chat could call, as JSON schemas.
 
     Raises
     ------
     InvalidInputError
         ``no_chat_template``, or ``bad_row`` with what the template says.
     """
+    if isinstance(template, Mapping):
+        used = "tool_use" if tools is not None and "tool_use" in template else "default"
+        template = template.get(used)
     if not template:
         raise InvalidInputError(
             "The tokenizer has no chat template.",
@@ -43,8 +56,8 @@ def render_chat(
 
     try:
         found: str = _compiled(template).render(
-            messages=list(turns),
-            tools=None,
+            messages=[_prepared(turn) for turn in turns],
+            tools=None if tools is None else list(tools),
             documents=None,
             add_generation_prompt=False,
             **specials,
@@ -59,12 +72,33 @@ def render_chat(
     return found
 
 
+def _prepared(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a turn as transformers hands it to a template."""
+    there = {key: value for key, value in turn.items() if value is not None}
+    reasoning = next((there[key] for key in _REASONING if key in there), None)
+    if reasoning is None:
+        return there
+    return {"thinking": reasoning, **there, "reasoning_content": reasoning}
+
+
 @lru_cache(maxsize=16)
 def _compiled(template: str) -> Any:
+    from jinja2 import nodes
+    from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    class Generation(Extension):
+        """The tag around what the model wrote; it changes nothing in the text."""
+
+        tags = {"generation"}  # noqa: RUF012 - the name and kind are jinja2's
+
+        def parse(self, parser: Any) -> Any:
+            number = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body).set_lineno(number)
+
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
@@ -72,8 +106,20 @@ def _compiled(template: str) -> Any:
     return environment.from_string(template)
 
 
-def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
 
 
 def _refuse(message: str) -> NoReturn:

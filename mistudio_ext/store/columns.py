@@ -7,6 +7,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.store.turns import CONTENT_KEYS, ROLE_KEYS, messages, shown_turns
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -35,14 +38,22 @@ CHAT_NAMES = ("messages", "conversations", "conversation", "chat", "dialogue", "
 #: Column of a dataset that is tokenised already.
 IDS_NAME = "input_ids"
 
-_ROLE_KEYS = ("role", "from", "speaker")
-_CONTENT_KEYS = ("content", "value", "text")
 
+def kind(dtype: pa.DataType, values: Sequence[Any] = ()) -> Kind:
+    """Return what a column holds.
 
-def kind(dtype: pa.DataType) -> Kind:
-    """Return what a column of this Arrow type holds."""
+    Parameters
+    ----------
+    dtype
+        Its Arrow type.
+    values
+        Some of its cells, which tell whether JSON holds chats.
+    """
     import pyarrow.types as t
 
+    if is_json(dtype):
+        there = [value for value in values if value is not None]
+        return "chat" if there and all(map(messages, there)) else "other"
     if t.is_string(dtype) or t.is_large_string(dtype) or t.is_string_view(dtype):
         return "text"
     if is_binary(dtype):
@@ -59,6 +70,31 @@ def kind(dtype: pa.DataType) -> Kind:
         if _is_turn(dtype) and all(t.is_list(field.type) for field in dtype):
             return "chat"
     return "other"
+
+
+def type_name(dtype: pa.DataType) -> str:
+    """Return an Arrow type as it is shown."""
+    return str(dtype).replace("item: ", "").replace("extension<arrow.json>", "json")
+
+
+def no_ids(dtype: pa.DataType) -> InvalidInputError:
+    """Return the error for a column ``input_ids`` that holds something else than token ids."""
+    return InvalidInputError(
+        f"The column '{IDS_NAME}' holds {type_name(dtype)}, not one list of whole "
+        "numbers for each row.",
+        code="bad_token_ids",
+        field="text_column",
+        hint="Flatten the lists and make the ids whole numbers, or choose a column of text.",
+    )
+
+
+def is_json(dtype: pa.DataType) -> bool:
+    """Return whether a column holds JSON, or lists of it."""
+    import pyarrow.types as t
+
+    if t.is_list(dtype) or t.is_large_list(dtype):
+        dtype = dtype.value_type
+    return getattr(dtype, "extension_name", "") == "arrow.json"
 
 
 def is_binary(dtype: pa.DataType) -> bool:
@@ -81,7 +117,7 @@ def media_field(dtype: pa.DataType) -> int | None:
 
 def _is_turn(struct: pa.DataType) -> bool:
     names = {field.name for field in struct}
-    return bool(names & set(_ROLE_KEYS)) and bool(names & set(_CONTENT_KEYS))
+    return bool(names & set(ROLE_KEYS)) and bool(names & set(CONTENT_KEYS))
 
 
 def detect_text_column(schema: pa.Schema, rows: Sequence[Mapping[str, Any]] = ()) -> str | None:
@@ -96,14 +132,16 @@ def detect_text_column(schema: pa.Schema, rows: Sequence[Mapping[str, Any]] = ()
     schema
         The dataset's Arrow schema.
     rows
-        Some rows, to compare the lengths of the text columns.
+        Some rows, to compare the lengths of the text columns, and to see whether JSON holds chats.
 
     Returns
     -------
     str or None
         None if the dataset has ``input_ids`` and no text, or no text at all.
     """
-    kinds: dict[str, Kind] = {str(field.name): kind(field.type) for field in schema}
+    kinds: dict[str, Kind] = {
+        str(field.name): kind(field.type, [row.get(field.name) for row in rows]) for field in schema
+    }
     texts = [name for name, what in kinds.items() if what == "text"]
     chats = [name for name, what in kinds.items() if what == "chat"]
     lower = {name.lower(): name for name in texts}
@@ -122,35 +160,6 @@ def detect_text_column(schema: pa.Schema, rows: Sequence[Mapping[str, Any]] = ()
 
 def _total_length(rows: Iterable[Mapping[str, Any]], name: str) -> int:
     return sum(len(row.get(name) or "") for row in rows)
-
-
-def turns(value: Any) -> list[dict[str, str]] | None:
-    """Return ``[{"role", "content"}, …]`` if the value is a chat, else None."""
-    if isinstance(value, Mapping):
-        lists = {key: item for key, item in value.items() if isinstance(item, list)}
-        length = min((len(item) for item in lists.values()), default=0)
-        value = [{key: item[i] for key, item in lists.items()} for i in range(length)]
-    if not isinstance(value, list) or not value:
-        return None
-    found: list[dict[str, str]] = []
-    for turn in value:
-        if not isinstance(turn, Mapping):
-            return None
-        role = next((turn[key] for key in _ROLE_KEYS if turn.get(key) is not None), None)
-        content = next((turn[key] for key in _CONTENT_KEYS if turn.get(key) is not None), None)
-        if role is None:
-            return None
-        found.append({"role": str(role), "content": _content_text(content)})
-    return found
-
-
-def _content_text(content: Any) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "\n".join(part for part in parts if part)
-    return content if isinstance(content, str) else json.dumps(content, default=str)
 
 
 def as_json(value: Any) -> Any:
@@ -174,7 +183,7 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    chat = turns(value)
+    chat = shown_turns(value)
     if chat is not None:
         return "\n".join(f"{turn['role']}: {turn['content']}" for turn in chat)
     if isinstance(value, list) and all(isinstance(item, int) for item in value):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, on_forget
+from mistudio_ext.store.cells import cells
 from mistudio_ext.store.fulltext import Index
 from mistudio_ext.store.query import Node
 from mistudio_ext.store.tokens import open_tokenization
@@ -168,7 +169,7 @@ def _scan(opened: Split, column: str, query: Node, start: int) -> Indices:
             found.append(np.flatnonzero(query.mask(texts)) + group[0][0])
     else:
         for first, batch in batches:
-            values = enumerate(batch.column(0).to_pylist(), first)
+            values = enumerate(cells(batch.column(0)), first)
             matches = [i for i, value in values if query.found_in(cols.as_text(value))]
             found.append(np.array(matches, np.int64))
     return np.concatenate(found) if found else _NONE

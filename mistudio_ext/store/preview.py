@@ -19,6 +19,8 @@ from mistudio_ext.store import columns as cols
 from mistudio_ext.store.chat import render_chat
 from mistudio_ext.store.contexts import Cutter, Frame
 from mistudio_ext.store.junk import junk_share, without_junk
+from mistudio_ext.store.turns import messages
+from mistudio_ext.store.turns import tools as tools_of
 
 #: Characters and contexts that one preview shows at most.
 MAX_CHARS = 100_000
@@ -75,10 +77,10 @@ class Previewer:
         (found,) = self._encode([text])
         return found.ids, found.offsets
 
-    def text_of(self, value: Any, settings: TokenizationSpec) -> str:
-        """Return the text that the real run would tokenise for a cell."""
+    def text_of(self, value: Any, settings: TokenizationSpec, tools: Any = None) -> str:
+        """Return the text that the real run would tokenise for a cell, and the tools beside it."""
         if settings.chat_template and value is not None:
-            turns = cols.turns(value)
+            turns = messages(value)
             if turns is None:
                 raise InvalidInputError(
                     "This is no list of turns.",
@@ -86,7 +88,7 @@ class Previewer:
                     field="chat_template",
                     hint="Switch the chat template off, or choose a column of role and content.",
                 )
-            text = render_chat(self._chat_template, self._special_texts, turns)
+            text = render_chat(self._chat_template, self._special_texts, turns, tools_of(tools))
         else:
             text = cols.as_text(value)
         return without_junk(text) if settings.junk == "remove" else text
@@ -97,6 +99,7 @@ class Previewer:
         settings: TokenizationSpec,
         offset: int = 0,
         limit: int = MAX_CONTEXTS,
+        tools: Sequence[Any] | None = None,
     ) -> dict[str, Any]:
         """Tokenise a few rows.
 
@@ -108,6 +111,8 @@ class Previewer:
             With ``context`` set.
         offset, limit
             Which of the contexts to return; at most ``MAX_CONTEXTS``.
+        tools
+            For each row the tools that its chat could use, if there are any.
 
         Returns
         -------
@@ -120,7 +125,9 @@ class Previewer:
         """
         most = settings.max_junk_share
         junk = [most is not None and junk_share(cols.as_text(v)) > most for v in values]
-        texts = [self.text_of(value, settings) for value in values]
+        beside = [None] * len(values) if tools is None else tools
+        pairs = zip(values, beside, strict=True)
+        texts = [self.text_of(value, settings, tool) for value, tool in pairs]
         if sum(map(len, texts)) > MAX_CHARS:
             raise InvalidInputError(
                 f"A preview takes at most {MAX_CHARS:,} characters.",

@@ -20,6 +20,7 @@ from mistudio_ext.store.matches import Filters, Matches, rows_with
 from mistudio_ext.store.measures import list_lengths
 from mistudio_ext.store.query import parse
 from mistudio_ext.store.tokens import Tokenization, open_tokenization
+from mistudio_ext.store.turns import shown_turns
 
 #: Samples that one page may have.
 MAX_LIMIT = 1000
@@ -193,8 +194,8 @@ def _samples(
             "n_tokens": None if counts is None else int(counts[index]),
             **marks.of(text, row[column]),
         }
-        if not isinstance(row[column], str) and (chat := cols.turns(row[column])):
-            sample["turns"] = chat
+        if not isinstance(row[column], str) and (chat := shown_turns(row[column])):
+            sample["turns"] = cols.as_json(chat)
         if extra:
             sample["columns"] = {item: cols.as_json(row[item]) for item in extra}
         samples.append(sample)

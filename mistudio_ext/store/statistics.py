@@ -20,6 +20,7 @@ import numpy.typing as npt
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store import measures
 from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.cells import cells as values_of
 from mistudio_ext.store.duplicates import read_split
 from mistudio_ext.store.fulltext import Index
 from mistudio_ext.store.replacing import write_json
@@ -160,7 +161,7 @@ def _measure_cells(
     if kind == "text":
         cells = pa.concat_arrays([part.cast(pa.large_string()) for part in group])
     else:
-        shown = (cols.as_text(cell) for part in group for cell in part.to_pylist())
+        shown = (cols.as_text(cell) for part in group for cell in values_of(part))
         cells = pa.array(shown, pa.large_string())
     return (
         measures.character_counts(cells),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
-from mistudio_ext.store.files import COMPRESSIONS, FORMATS, open_bytes, split_extension
+from mistudio_ext.store.files import COMPRESSIONS, FORMATS, split_extension
 from mistudio_ext.store.readers import BadRows, Content, ReadAs, Settings, reader_of
 from mistudio_ext.store.readers.content import refuse_stand_in
-from mistudio_ext.workers.mend import first_bad_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,14 +30,6 @@ def unknown_format(name: str, field_name: str = "path") -> InvalidInputError:
         hint=f"Use {', '.join(FORMATS)}, plain or with {', '.join(COMPRESSIONS)}, "
         "or a folder made by save_to_disk.",
     )
-
-
-def _library_options(reader: str, settings: Settings) -> dict[str, Any]:
-    """Return settings in the words of the readers of ``datasets``."""
-    found = dict(settings.extra)
-    if settings.encoding and reader == "json":
-        found["encoding"] = settings.encoding
-    return found
 
 
 def import_datasets() -> Any:
@@ -74,8 +64,6 @@ class DataFile:
         What the request, the file's extension or the dataset card say about reading it.
     features
         Column types that the dataset card gives, if it does.
-    scratch
-        Folder for what the reader leaves behind.
     fetch
         Brings the file to ``path`` before it is read, if it is not there.
     bad_rows
@@ -88,20 +76,9 @@ class DataFile:
     reader: str
     settings: Settings = field(default_factory=Settings)
     features: Any = None
-    scratch: Path | None = None
     fetch: Callable[[], object] | None = None
     bad_rows: BadRows | None = None
     read_as: ReadAs | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The settings in the words of the readers of ``datasets``."""
-        return _library_options(self.reader, self.settings)
-
-    def replace_by(self, copy: Path) -> None:
-        """Read a copy in UTF-8 instead."""
-        self.path, self.fetch = copy, None
-        self.settings = replace(self.settings, encoding=None)
 
     def estimated_bytes(self) -> int:
         """Return about how many bytes of Arrow the file becomes."""
@@ -142,7 +119,7 @@ class DataFile:
         header = self.reader == "csv" and self.settings.header is not False
         return lines + (last != b"\n") - header
 
-    def tables(self, split: str) -> Iterator[pa.Table]:
+    def tables(self) -> Iterator[pa.Table]:
         """Yield the file's rows as tables of at most 1,000 rows.
 
         Raises
@@ -156,7 +133,7 @@ class DataFile:
             return
         try:
             refuse_stand_in(self.content, may_be_html=self.reader == "text")
-            yield from self._rows(split)
+            yield from self._rows()
         except (MiStudioError, MemoryError):
             raise
         except Exception as error:
@@ -169,11 +146,8 @@ class DataFile:
         """The file's bytes, as readers take them."""
         return Content(self.path, self.path.name)
 
-    def _rows(self, split: str) -> Iterator[pa.Table]:
+    def _rows(self) -> Iterator[pa.Table]:
         reader = reader_of(self.reader)
-        if reader is None:
-            yield from self._read(split)
-            return
         self.read_as = reader.settle(self.content, self.settings)
         if self.read_as.doubt is not None:
             raise self.read_as.doubt
@@ -193,49 +167,13 @@ class DataFile:
 
         return table_cast(table.select(wanted.names), wanted)
 
-    def _read(self, split: str) -> Iterator[pa.Table]:
-        datasets = import_datasets()
-        path = self._unpacked()
-        builder = datasets.load_dataset_builder(
-            self.reader,
-            data_files={split: [str(path)]},
-            cache_dir=None if self.scratch is None else str(self.scratch / "cache"),
-            features=self.features,
-            **self.options,
-        )
-        stream = builder.as_streaming_dataset(split).with_format("arrow")
-        yield from stream.iter(BATCH_ROWS)
-
-    def _unpacked(self) -> Path:
-        """Return a path that ``datasets`` can read; it has no decoder of its own for zstd."""
-        if self.path.suffix.lower() != ".zst" or self.scratch is None:
-            return self.path
-        target = self.scratch / self.path.stem
-        with open_bytes(self.path) as source, target.open("wb") as file:
-            while block := source.read(1 << 22):
-                file.write(block)
-        return target
-
     def _broken(self, error: Exception) -> InvalidInputError:
-        reason = _reason(error)
-        line = self._broken_line(error)
-        where = f"{self.path.name}, line {line}" if line else self.path.name
         return InvalidInputError(
-            f"{where} cannot be read: {reason}",
+            f"{self.path.name} cannot be read: {_reason(error)}",
             code="broken_file",
             field="path",
-            hint="Mend or remove that line, then import again."
-            if line
-            else "Check that the file is complete and in the format of its name.",
+            hint="Check that the file is complete and in the format of its name.",
         )
-
-    def _broken_line(self, error: Exception) -> int | None:
-        found = re.search(r"\bline (\d+)", str(error))
-        if found is not None:
-            return int(found.group(1))
-        if self.reader == "json":
-            return first_bad_line(self.path, self.options.get("encoding"), as_json=True)
-        return None
 
 
 def _reason(error: BaseException) -> str:

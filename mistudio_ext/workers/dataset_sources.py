@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from mistudio_ext.store.files import FORMATS, READERS, split_extension
-from mistudio_ext.store.readers import Settings
+from mistudio_ext.store.readers import BadRows, Settings
+from mistudio_ext.store.readers.arrow_types import plain
+from mistudio_ext.store.readers.columnar import checked
 from mistudio_ext.store.readers.settings import refuse_without_effect
 from mistudio_ext.workers.card_options import card_settings
 from mistudio_ext.workers.dataset_files import (
@@ -37,6 +39,8 @@ class SplitSource:
     name: str
     files: Sequence[DataFile] = ()
     saved: Any = None
+    #: Told about broken rows of ``saved``; None stops at the first.
+    bad_rows: BadRows | None = None
 
     @property
     def features(self) -> Any:
@@ -70,10 +74,15 @@ class SplitSource:
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows as Arrow tables."""
-        if self.saved is not None:
-            yield from self.saved.with_format("arrow").iter(BATCH_ROWS)
+        if self.saved is not None and self.saved.num_rows:
+            row = 0
+            for table in self.saved.with_format("arrow").iter(BATCH_ROWS):
+                yield checked(
+                    plain(table), row, self.bad_rows or BadRows("stop", self.name, unit="row")
+                )
+                row += table.num_rows
         for file in self.files:
-            yield from file.tables(self.name)
+            yield from file.tables()
 
 
 @dataclass
@@ -90,6 +99,18 @@ class Source:
         """Yield the data files of all splits."""
         for split in self.splits:
             yield from split.files
+
+    def watch(self, choice: str) -> list[BadRows]:
+        """Choose what becomes of broken rows; return what counts them as they are read."""
+        watching = []
+        for split in self.splits:
+            if split.saved is not None:
+                split.bad_rows = BadRows(choice, f"The split '{split.name}'", unit="row")
+                watching.append(split.bad_rows)
+            for file in split.files:
+                file.bad_rows = BadRows(choice, file.path.name)
+                watching.append(file.bad_rows)
+        return watching
 
 
 def open_path(
@@ -192,14 +213,17 @@ def _from_file(
         reader, named = chosen, {}
     refuse_without_effect(options, [reader], path.name)
     settings = Settings.from_options({**named, **options}, text_column)
-    return Source([SplitSource("train", [DataFile(path, reader, settings, scratch=scratch)])])
+    return Source([SplitSource("train", [DataFile(path, reader, settings)])])
 
 
 def _from_saved(path: Path) -> Source:
-    datasets = import_datasets()
+    """Open the splits one by one, since one without rows keeps ``datasets`` from opening any."""
     try:
-        saved = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        if not (path / "dataset_dict.json").is_file():
+            return Source([_saved_split(path, None)])
+        listing = json.loads((path / "dataset_dict.json").read_text())
+        return Source([_saved_split(path / str(name), str(name)) for name in listing["splits"]])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, PermissionError):
             raise
         raise InvalidInputError(
@@ -208,9 +232,14 @@ def _from_saved(path: Path) -> Source:
             field="path",
             hint="Check that the whole folder was copied.",
         ) from error
-    if isinstance(saved, datasets.DatasetDict):
-        return Source([SplitSource(str(name), saved=split) for name, split in saved.items()])
-    return Source([SplitSource(str(saved.split or "train"), saved=saved)])
+
+
+def _saved_split(folder: Path, name: str | None) -> SplitSource:
+    state = json.loads((folder / "state.json").read_text())
+    name = name or str(state["_split"] or "train")
+    if not state["_data_files"]:
+        return SplitSource(name)
+    return SplitSource(name, saved=import_datasets().load_from_disk(str(folder)))
 
 
 def _from_folder(
@@ -231,8 +260,7 @@ def _from_folder(
     source = Source([], config=layout.config)
     for name, paths in layout.files.items():
         files = [
-            DataFile(Path(item), layout.reader, layout.settings, layout.features, scratch)
-            for item in paths
+            DataFile(Path(item), layout.reader, layout.settings, layout.features) for item in paths
         ]
         source.splits.append(SplitSource(name, files))
     return source

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistudio_ext.store.readers.arrow_types import plain
 from mistudio_ext.store.readers.numbers import without_null_types
 from mistudio_ext.workers import dataset_schema as schemas
 from mistudio_ext.workers.dataset_files import import_datasets
@@ -46,20 +47,20 @@ class SplitWriter:
         self._guard = guard
         self._parts: list[Path] = []
         self._schema: pa.Schema | None = None
+        #: Columns whose numbers fit no type of numbers unchanged.
+        self._unfit: set[str] = set()
 
     def write_all(self, tables: Iterable[pa.Table]) -> Iterator[int]:
         """Write tables; yields the number of rows so far after each batch."""
         waiting = iter(tables)
         table = next(waiting, None)
         while table is not None:
-            self._schema = (
-                schemas.plain(table).schema
-                if self._schema is None
-                else schemas.widen(self._schema, schemas.plain(table).schema)
-            )
+            here = plain(table).schema
+            self._schema = schemas.widen(self._schema or here, here, self._unfit)
             alike = _WhileAlike(table, waiting, self._schema, self.written_as_text)
             yield from self._write_part(alike)
             table = alike.rest
+            self._unfit |= alike.unfit
 
     def close(self) -> dict[str, Any]:
         """Finish the split; return ``{"name", "n_rows", "n_bytes", "checksum"}``."""
@@ -101,6 +102,18 @@ class SplitWriter:
 
     def _merge(self, path: Path) -> None:
         """Bring all parts to the final schema in one file."""
+        while True:
+            try:
+                self._write_merged(path)
+            except schemas.LossyCastError as error:
+                assert self._schema is not None
+                self._schema = schemas.widen(self._schema, self._schema, {error.column})
+            else:
+                break
+        for part in self._parts:
+            part.unlink()
+
+    def _write_merged(self, path: Path) -> None:
         import pyarrow as pa
 
         with pa.ipc.new_stream(str(path), self.schema) as stream:
@@ -110,8 +123,6 @@ class SplitWriter:
             for batch in schemas.rebatched(tables):
                 self._guard.before(batch.nbytes, "The dataset")
                 stream.write_batch(batch)
-        for part in self._parts:
-            part.unlink()
 
     @property
     def schema(self) -> pa.Schema:
@@ -150,7 +161,15 @@ class SplitWriter:
 
 
 class _WhileAlike:
-    """Tables as long as they fit a schema; ``rest`` is the first that does not."""
+    """Tables as long as they fit a schema.
+
+    Attributes
+    ----------
+    rest : pyarrow.Table or None
+        The first that does not.
+    unfit : set of str
+        Its columns of which a value would change in the schema's type.
+    """
 
     def __init__(
         self,
@@ -164,15 +183,21 @@ class _WhileAlike:
         self._waiting = waiting
         self._schema = schema
         self.rest: pa.Table | None = None
+        self.unfit: set[str] = set()
 
     def __iter__(self) -> Iterator[pa.Table]:
         table: pa.Table | None = self._first
         while table is not None:
-            ready = schemas.plain(table)
+            ready = plain(table)
             if not ready.schema.equals(self._schema):
                 if not schemas.widen(self._schema, ready.schema).equals(self._schema):
                     self.rest = table
                     return
-                ready = schemas.cast(ready, self._schema, written_as_text=self._written_as_text)
+                try:
+                    ready = schemas.cast(ready, self._schema, written_as_text=self._written_as_text)
+                except schemas.LossyCastError as error:
+                    self.rest = table
+                    self.unfit.add(error.column)
+                    return
             yield ready
             table = next(self._waiting, None)

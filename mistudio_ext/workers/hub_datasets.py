@@ -86,9 +86,7 @@ def open_repository(
         needed = [path for paths in files.values() for path in paths]
         repository.fetch(needed, guard=guard, report=report)
     splits = [
-        SplitSource(
-            name, [_file(repository, path, layout, scratch, guard, report) for path in paths]
-        )
+        SplitSource(name, [_file(repository, path, layout, guard, report) for path in paths])
         for name, paths in files.items()
     ]
     return Source(splits, layout.config, repository.commit, list(layout.files))
@@ -98,12 +96,11 @@ def _file(
     repository: Repository,
     path: str,
     layout: Layout,
-    scratch: Path,
     guard: DiskGuard,
     report: Reporter,
 ) -> DataFile:
     local = repository.snapshot / path
-    file = DataFile(local, layout.reader, layout.settings, layout.features, scratch)
+    file = DataFile(local, layout.reader, layout.settings, layout.features)
     if not local.exists():
         file.fetch = lambda: repository.fetch([path], guard=guard, report=report)
     return file

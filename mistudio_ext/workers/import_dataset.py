@@ -14,11 +14,10 @@ from mistudio_ext.room import DiskLimits
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
 from mistudio_ext.store.leftovers import claimed
-from mistudio_ext.store.readers import BadRows, reader_of
+from mistudio_ext.store.readers import BadRows
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
 from mistudio_ext.workers.disk import DiskGuard, human, making
-from mistudio_ext.workers.mend import Mended, mend
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,8 +94,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         ``options``, all of them optional: ``format`` (``json``, ``csv``,
         ``text``, ``parquet``, ``arrow``), ``encoding``, ``delimiter``, ``header``, ``quoting``
         and ``types`` of a file, as ``store.detect`` finds them, and ``bad_rows``:
-        ``stop`` at the first row that is broken, ``skip`` them, or ``keep`` them mended;
-        see :func:`mistudio_ext.workers.mend.mend`.
+        ``stop`` at the first row that is broken, ``skip`` them, or ``keep`` what can be read
+        of them; see :class:`mistudio_ext.store.readers.BadRows`.
     report
         Told about phases, rows and bytes.
 
@@ -119,16 +118,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, limits, report)
-        for file in source.files():
-            file.bad_rows = BadRows(request.bad_rows, file.path.name)
-        bad_rows = []
-        if request.bad_rows != "stop":
-            bad_rows = _mend(source, request, scratch, guard, report)
+        watching = source.watch(request.bad_rows)
         splits = _write(source, request, folder, guard, report)
-        bad_rows += _found_in(source, report)
         return {
             **_finish(folder, splits, request, source),
-            "bad_rows": bad_rows,
+            "bad_rows": _found_in(watching, report),
             "options": _read_as(source, report),
         }
 
@@ -160,41 +154,9 @@ def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter)
     )
 
 
-def _mend(
-    source: Source, request: Request, scratch: Path, guard: DiskGuard, report: Reporter
-) -> list[dict[str, Any]]:
-    """Put a copy that can be read in the place of each file that has bad rows."""
-    found: list[dict[str, Any]] = []
-    for split in source.splits:
-        for number, file in enumerate(split.files):
-            if reader_of(file.reader) is not None:
-                continue
-            guard.require(file.estimated_bytes(), "Copying the rows")
-            room = scratch / f"{split.name}-{number}"
-            room.mkdir()
-            if file.fetch is not None:
-                file.fetch()
-            mended = mend(
-                file.path,
-                file.reader,
-                file.options,
-                room,
-                report,
-                keep=request.bad_rows == "keep",
-                column=request.text_column,
-            )
-            if mended is None or not mended.n_bad:
-                continue
-            name, n_bad, n_kept = file.path.name, mended.n_bad, mended.n_kept
-            found.append({"file": name, "count": n_bad, "kept": n_kept, "lines": mended.lines})
-            report.warn("bad_rows", _said(mended, name))
-            file.replace_by(mended.path)
-    return found
-
-
-def _found_in(source: Source, report: Reporter) -> list[dict[str, Any]]:
+def _found_in(watching: Sequence[BadRows], report: Reporter) -> list[dict[str, Any]]:
     """Report the broken rows that the readers met."""
-    met = [f.bad_rows for f in source.files() if f.bad_rows is not None and f.bad_rows.count]
+    met = [bad_rows for bad_rows in watching if bad_rows.count]
     for bad_rows in met:
         report.warn("bad_rows", bad_rows.sentence())
     return [bad_rows.summary() for bad_rows in met]
@@ -215,14 +177,6 @@ def _read_as(source: Source, report: Reporter) -> dict[str, Any]:
         return {}
     first = found[0].options
     return {k: v for k, v in first.items() if all(each.options.get(k) == v for each in found)}
-
-
-def _said(mended: Mended, name: str) -> str:
-    """Return in words what became of a file's bad rows."""
-    lines = ", ".join(map(str, mended.lines[:10])) + (", …" if mended.n_bad > 10 else "")
-    left_out = mended.n_bad - mended.n_kept
-    parts = [f"{n} {what}" for n, what in ((mended.n_kept, "kept"), (left_out, "left out")) if n]
-    return f"Rows of {name} that could not be read: {' and '.join(parts)}; lines {lines}."
 
 
 def _write(
@@ -302,7 +256,11 @@ def _finish(
     text_column = request.text_column
     if text_column is None:
         text_column = cols.detect_text_column(first.schema, _probe(first))
-    if text_column is None and cols.IDS_NAME not in first.schema.names:
+    if text_column is None and cols.IDS_NAME in first.schema.names:
+        dtype = first.schema.field(cols.IDS_NAME).type
+        if cols.kind(dtype) != "ids":
+            raise cols.no_ids(dtype)
+    elif text_column is None:
         raise InvalidInputError(
             "No column of the dataset holds text.",
             code="no_text_column",
@@ -315,8 +273,7 @@ def _finish(
     return {
         "splits": [{key: split[key] for key in ("name", "n_rows", "n_bytes")} for split in splits],
         "columns": [
-            {"name": item.name, "dtype": str(item.type).replace("item: ", "")}
-            for item in first.schema
+            {"name": item.name, "dtype": cols.type_name(item.type)} for item in first.schema
         ],
         "text_column": text_column,
         "n_rows": sum(split["n_rows"] for split in splits),
@@ -328,5 +285,10 @@ def _finish(
 
 
 def _probe(split: Split) -> list[dict[str, Any]]:
-    texts = [item.name for item in split.schema if cols.kind(item.type) == "text"]
-    return split.rows(0, _PROBE_ROWS, texts) if texts else []
+    """Return rows of the columns whose values tell which of them holds the text."""
+    wanted = [
+        item.name
+        for item in split.schema
+        if cols.kind(item.type) == "text" or cols.is_json(item.type)
+    ]
+    return split.rows(0, _PROBE_ROWS, wanted) if wanted else []

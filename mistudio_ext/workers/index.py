@@ -9,6 +9,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.cells import cells
 from mistudio_ext.store.fulltext import Index, IndexBuilder, index_path
 from mistudio_ext.store.statistics import dataset_statistics
 from mistudio_ext.workers.disk import DiskGuard
@@ -82,7 +83,7 @@ def _index(
     try:
         waiting: list[str] = []
         for _, batch in split.iter_batches([column], builder.n_rows):
-            waiting += map(cols.as_text, batch.column(0).to_pylist())
+            waiting += map(cols.as_text, cells(batch.column(0)))
             if len(waiting) >= BATCH_ROWS:
                 guard.before(sum(map(len, waiting)), "The search index")
                 builder.add(waiting)

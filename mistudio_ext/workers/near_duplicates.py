@@ -10,6 +10,7 @@ import xxhash
 
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split, open_split, split_names
+from mistudio_ext.store.cells import cells
 from mistudio_ext.store.duplicates import write_found
 from mistudio_ext.store.minhash import band_hashes, bands_of, find_groups
 
@@ -53,7 +54,7 @@ def _search(split: Split, column: str, threshold: float, report: Reporter) -> di
     report.phase("hashing")
     first, waiting, size = 0, [], 0
     for _, batch in split.iter_batches([column]):
-        for value in batch.column(0).to_pylist():
+        for value in cells(batch.column(0)):
             text = cols.as_text(value)
             waiting.append(text)
             size += len(text)

@@ -181,8 +181,8 @@ class TextEncoder:
         )["input_ids"]
         return found
 
-    def render_chat(self, turns: list[dict[str, str]]) -> str:
-        """Return turns as the tokenizer's chat template writes them."""
+    def render_chat(self, turns: list[dict[str, Any]], tools: list[Any] | None = None) -> str:
+        """Return turns as the tokenizer's chat template writes them, with the tools if any."""
         if not getattr(self.tokenizer, "chat_template", None):
             raise InvalidInputError(
                 "The tokenizer has no chat template.",
@@ -190,7 +190,7 @@ class TextEncoder:
                 field="chat_template",
                 hint="Switch the chat template off to read turns as plain text.",
             )
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+        return str(self.tokenizer.apply_chat_template(turns, tools=tools, tokenize=False))
 
     def save_for_preview(self, folder: Path) -> bool:
         """Write what :class:`mistudio_ext.store.preview.Previewer` needs; False for slow ones."""
@@ -201,7 +201,7 @@ class TextEncoder:
         template = getattr(self.tokenizer, "chat_template", None)
         facts = {
             **self.facts(),
-            "chat_template": template if isinstance(template, str) else None,
+            "chat_template": template if isinstance(template, (str, dict)) else None,
             "special_texts": {
                 name: str(text)
                 for name, text in self.tokenizer.special_tokens_map.items()

@@ -13,8 +13,12 @@ from mistudio_ext.errors import InvalidInputError, MiStudioError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
+from mistudio_ext.store.cells import cells
 from mistudio_ext.store.contexts import Frame
 from mistudio_ext.store.junk import junk_share, without_junk
+from mistudio_ext.store.turns import TOOLS_NAME, messages
+from mistudio_ext.store.turns import tools as tools_of
+from mistudio_ext.workers.ready_ids import ready_ids
 from mistudio_ext.workers.text_encoder import TextEncoder, model_vocab_size
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ COMPARED_ROWS = 32
 
 #: Bad rows that are named.
 NAMED_ROWS = 20
+
+_MASK_NAME = "attention_mask"
 
 Ids = npt.NDArray[np.integer[Any]]
 Ints = npt.NDArray[np.int64]
@@ -102,6 +108,8 @@ class RowReader:
         """Load the tokenizer if the column needs one."""
         encoder, vocab_size = None, model_vocab_size(model)
         ready = cols.kind(split.schema.field(column).type) == "ids"
+        if column == cols.IDS_NAME and not ready:
+            raise cols.no_ids(split.schema.field(column).type)
         if not ready or settings.bos in ("each", "first"):
             report.phase("loading tokenizer")
             encoder = TextEncoder.load(model, allow_remote_code=allow_remote_code)
@@ -160,7 +168,7 @@ class RowReader:
         assert self._encoder is not None
         assert self._encoder.quick is not None
         for first, batch in self._split.iter_batches([self._column], start, self.n_rows):
-            values = batch.column(0).to_pylist()
+            values = cells(batch.column(0))
             texts = [self._text(first + i, value) for i, value in enumerate(values)]
             for begin, end in _portions([len(text or "") for text in texts]):
                 places = [i for i in range(begin, end) if texts[i] is not None]
@@ -169,26 +177,24 @@ class RowReader:
 
     def batches(self, start: int = 0) -> Iterator[tuple[int, list[list[int] | None]]]:
         """Yield ``(first row, token ids of each row)`` from a row on; None for one left out."""
-        names = [self._column]
-        masked = self._kind == "ids" and "attention_mask" in self._split.schema.names
-        if masked:
-            names.append("attention_mask")
+        beside = _MASK_NAME if self._kind == "ids" else TOOLS_NAME
+        wanted = self._kind == "ids" or self._settings.chat_template
+        there = wanted and beside in self._split.schema.names and beside != self._column
+        names = [self._column, beside] if there else [self._column]
         for first, batch in self._split.iter_batches(names, start, self.n_rows):
-            values = batch.column(0).to_pylist()
+            values = cells(batch.column(0))
+            others = cells(batch.column(1)) if there else [None] * len(values)
+            pairs = enumerate(zip(values, others, strict=True), first)
             if self._kind == "ids":
-                masks = batch.column(1).to_pylist() if masked else [None] * len(values)
-                pairs = enumerate(zip(values, masks, strict=True), first)
                 yield first, [self._ready_ids(row, *pair) for row, pair in pairs]
                 continue
-            texts = [self._text(first + i, value) for i, value in enumerate(values)]
+            texts = [self._text(row, *pair) for row, pair in pairs]
             for begin, end in _portions([len(text or "") for text in texts]):
                 yield first + begin, self._encode(first + begin, texts[begin:end])
 
-    def _ready_ids(
-        self, row: int, ids: list[int] | None, mask: list[int] | None
-    ) -> list[int] | None:
+    def _ready_ids(self, row: int, ids: Any, mask: Any) -> list[int] | None:
         try:
-            return self._checked(row, _unmasked(ids, mask))
+            return ready_ids(row, ids, mask, self._vocab_size)
         except MiStudioError as error:
             self._leave_out(row, error)
             return None
@@ -199,7 +205,7 @@ class RowReader:
             raise error
         self.left_out.bad(row, error)
 
-    def _text(self, row: int, value: Any) -> str | None:
+    def _text(self, row: int, value: Any, tools: Any = None) -> str | None:
         """Return the text of a row; None if it is left out."""
         limit = self._settings.max_junk_share
         if limit is not None and junk_share(cols.as_text(value)) > limit:
@@ -208,7 +214,7 @@ class RowReader:
         text = cols.as_text(value)
         if self._settings.chat_template and value is not None:
             try:
-                text = self._chat(row, value)
+                text = self._chat(row, value, tools)
             except InvalidInputError as error:
                 if error.code == "no_chat_template":
                     raise
@@ -216,8 +222,8 @@ class RowReader:
                 return None
         return without_junk(text) if self._settings.junk == "remove" else text
 
-    def _chat(self, row: int, value: Any) -> str:
-        turns = cols.turns(value)
+    def _chat(self, row: int, value: Any, tools: Any) -> str:
+        turns = messages(value)
         if turns is None or self._encoder is None:
             raise InvalidInputError(
                 f"Row {row} of column '{self._column}' is no list of turns.",
@@ -227,7 +233,7 @@ class RowReader:
                 "or skip bad rows.",
             )
         try:
-            return self._encoder.render_chat(turns)
+            return self._encoder.render_chat(turns, tools_of(tools))
         except MiStudioError:
             raise
         except Exception as error:
@@ -279,24 +285,6 @@ class RowReader:
             self._leave_out(row, error)
             return None
         return self._with_known_frame(row, text, ids)
-
-    def _checked(self, row: int, ids: list[int]) -> list[int]:
-        if ids and (min(ids) < 0 or (self._vocab_size and max(ids) >= self._vocab_size)):
-            wrong = next(t for t in ids if t < 0 or t >= (self._vocab_size or 1 << 62))
-            raise InvalidInputError(
-                f"Row {row} has the token id {wrong}, but the model knows ids from 0 to "
-                f"{(self._vocab_size or 0) - 1}.",
-                code="token_out_of_range",
-                field="model",
-                hint="Choose the model that the dataset was tokenised for, or skip bad rows.",
-            )
-        return ids
-
-
-def _unmasked(ids: list[int] | None, mask: list[int] | None) -> list[int]:
-    if ids is None or mask is None:
-        return ids or []
-    return [token for token, keep in zip(ids, mask, strict=True) if keep]
 
 
 def _portions(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -170,7 +170,7 @@ def test_cells_as_text() -> None:
     assert as_text([{"from": "human", "value": "hi"}]) == "human: hi"
     assert as_text({"role": ["a"], "content": ["b"]}) == "a: b"
     parts = [{"role": "user", "content": [{"type": "text", "text": "see"}, {"type": "image"}]}]
-    assert as_text(parts) == "user: see"
+    assert as_text(parts) == "user: see\n[image]"
     assert as_text({"x": "é"}) == '{"x": "é"}'
 
 

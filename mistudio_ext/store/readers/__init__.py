@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
-from mistudio_ext.store.readers import delimited, plain
+from mistudio_ext.store.readers import columnar, delimited, json_file, plain
 from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import Content
 from mistudio_ext.store.readers.settings import ReadAs, Settings
@@ -40,9 +40,15 @@ class Reader(Protocol):
 
 
 #: Format -> the module that reads it.
-_READERS: dict[str, ModuleType] = {"csv": delimited, "text": plain}
+_READERS: dict[str, ModuleType] = {
+    "arrow": columnar,
+    "csv": delimited,
+    "json": json_file,
+    "parquet": columnar,
+    "text": plain,
+}
 
 
-def reader_of(form: str) -> Reader | None:
+def reader_of(form: str) -> Reader:
     """Return the reader of a format: ``csv``, ``json``, ``text``, ``parquet``, ``arrow``."""
-    return cast("Reader | None", _READERS.get(form))
+    return cast("Reader", _READERS[form])

@@ -232,7 +232,8 @@ def line_blocks(content: Content, encoding: str, bad_rows: BadRows) -> Iterator[
         return
     rest = b"".join(pieces)
     if content.is_cut():
-        rest = rest[: _last_end(rest)] or rest
+        # What is left of the only line is better than nothing.
+        rest = rest[: _last_end(rest)] or (rest if number == 1 else b"")
     if rest:
         yield number, rest
 

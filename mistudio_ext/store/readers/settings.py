@@ -15,7 +15,7 @@ from mistudio_ext.store.readers.quoting import QUOTINGS
 OPTIONS: dict[str, tuple[str, ...]] = {
     "csv": ("encoding", "delimiter", "header", "quoting", "types"),
     "text": ("encoding",),
-    "json": ("encoding",),
+    "json": ("encoding", "field"),
     "parquet": (),
     "arrow": (),
 }
@@ -72,6 +72,7 @@ class Settings:
         header = options.get("header")
         if header is not None and not isinstance(header, bool):
             raise _bad("header", f"header cannot be {header!r}.", "Choose true or false.")
+        field = _given(options, "field", _field)
         return cls(
             encoding=_given(options, "encoding", text_encoding),
             delimiter=_given(options, "delimiter", one_delimiter),
@@ -79,6 +80,7 @@ class Settings:
             quoting=_given(options, "quoting", _quoting),
             types=_given(options, "types", _types) or {},
             text_column=text_column,
+            extra={"field": field} if field is not None else {},
         )
 
     def over(self, other: Settings) -> Settings:
@@ -127,6 +129,12 @@ def one_delimiter(mark: Any) -> str:
         return mark
     hint = "A delimiter is one character, no quotation mark and no end of a line."
     raise _bad("delimiter", f"{mark!r} cannot be a delimiter.", hint)
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise _bad("field", f"field cannot be {value!r}.", "Give the name of the field with the rows.")
 
 
 def _quoting(value: Any) -> str:
