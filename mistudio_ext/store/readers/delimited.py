@@ -1,19 +1,18 @@
 """Delimited values (CSV, TSV): exact, and fast where that is the same.
 
-Blocks whose quotation marks all enclose whole values are read by ``pyarrow.csv``, as texts.
-Where a block has anything else (another number of values in a row, quotation marks elsewhere,
-bytes that are not in the encoding), :class:`~mistudio_ext.store.readers.quoting.Records` reads it
-row by row. Both give the same rows; see ``docs/decisions/reading-files.md``.
+Blocks in which every value that a quotation mark opens is closed are read by ``pyarrow.csv``, as
+texts. Where a block has anything else (another number of values in a row, marks that do not
+balance, bytes that are not in the encoding), ``quoting.Records`` reads that part of it row by row.
+Both give the same rows; see ``docs/decisions/reading-files.md``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.files import split_extension
@@ -42,10 +41,15 @@ from mistudio_ext.store.readers.quoting import (
     Row,
     plain_quote_bytes,
 )
+from mistudio_ext.store.readers.row_bounds import end_of_rows
 from mistudio_ext.store.readers.settings import ReadAs, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+#: Bytes that the exact reader takes, where more are not needed.
+_EXACT_BYTES = 64 << 10
 
 
 def settle(content: Content, settings: Settings) -> ReadAs:
@@ -202,15 +206,32 @@ class Blocks:
             block = plain_quote_bytes(block, self._quoting)
             if self._skip or self._in_header:
                 begin, block = self._after_header(begin, block)
-            end = self.end_of_rows(block)
-            if end is None or (last and end < len(block)):
-                records = self._records(begin, block, last)
-                yield self._exact(records)
-                carried, begin = _encoded(records.rest), records.rest_line
-                continue
-            if end:
-                yield self._fast(begin, block[:end])
-            carried, begin = block[end:], begin + count_lines(block[:end])
+            carried, begin = yield from self._read(begin, block, last)
+
+    def _read(
+        self, begin: int, block: bytes, last: bool
+    ) -> Generator[pa.Table, None, tuple[bytes, int]]:
+        """Yield the whole rows of a block; return what is left, if any, and its line number."""
+        end = self.end_of_rows(block)
+        if end is not None and not (last and end < len(block)):
+            if end == len(block):
+                yield from self._fast(begin, block)
+                return b"", begin
+            whole = block[:end]
+            if whole:
+                yield from self._fast(begin, whole)
+            return block[end:], begin + count_lines(whole)
+        half = block.rfind(b"\n", 0, len(block) // 2) + 1
+        if len(block) > _EXACT_BYTES and half:
+            # Only a part of the block has to be read the slow way.
+            rest, at = yield from self._read(begin, block[:half], False)
+            if not rest:
+                at = begin + count_lines(block[:half])
+            if len(rest) < half:
+                return (yield from self._read(at, rest + block[half:], last))
+        records = self._records(begin, block, last)
+        yield self._exact(records)
+        return _encoded(records.rest), records.rest_line
 
     def _line_blocks(self) -> Iterator[tuple[int, bytes, bool]]:
         """Yield number of the first line, whole lines, and whether the file ends with them."""
@@ -237,38 +258,25 @@ class Blocks:
         self._in_header = False
         if any(MARK in cell for cell in header.cells):
             self._bad_rows.found(header.line, not_in(self._encoding))
-        lines = _LINES.findall(block)[records.consumed :]
-        return number + records.consumed, b"".join(lines)
+        end = 0
+        for line in islice(_LINES.finditer(block), records.consumed):
+            end = line.end()
+        return number + records.consumed, block[end:]
 
     def _records(self, number: int, block: bytes, last: bool) -> Records:
         return Records(text_of(block), number, self._delimiter, self._quoting, last)
 
     def end_of_rows(self, block: bytes) -> int | None:
-        """Return how many bytes are whole rows; None if quotation marks are not only around values.
-
-        Where each mark encloses a value, every other one opens, so a line end after an
-        even number of them ends a row.
-        """
+        """Return how many bytes are whole rows; None if that takes the exact reader."""
         if not self._delimiter.isascii():
             return None
-        if self._quoting == "none" or b'"' not in block:
+        if self._quoting == "none":
             return len(block)
-        data = np.frombuffer(block, np.uint8)
-        marks = np.flatnonzero(data == ord('"'))
-        beside = np.zeros(256, bool)
-        beside[[ord(self._delimiter), *b'\r\n"']] = True
-        opening, closing = marks[::2], marks[1::2]
-        inner = opening[1:] if opening[0] == 0 else opening
-        outer = closing[:-1] if len(closing) and closing[-1] == len(data) - 1 else closing
-        if not (beside[data[inner - 1]].all() and beside[data[outer + 1]].all()):
-            return None
-        if len(marks) % 2 == 0:
-            return len(block)
-        end = _last_end_outside(block, marks)
-        return None if not end and len(block) > LONGEST_ROW else end
+        end = end_of_rows(block, self._delimiter)
+        return None if end == 0 and len(block) > LONGEST_ROW else end
 
-    def _fast(self, number: int, block: bytes) -> pa.Table:
-        """Return the rows of a block whose quotation marks are only around values."""
+    def _fast(self, number: int, block: bytes) -> Iterator[pa.Table]:
+        """Yield the rows of a block in which each value that is opened is closed."""
         import pyarrow as pa
         from pyarrow import csv
 
@@ -292,8 +300,14 @@ class Blocks:
                 as_said(table.column(name), kind)
         except ValueError:
             # Another number of values, or bytes that are not in the encoding.
-            return self._exact(self._records(number, block, True))
-        return table
+            half = self.end_of_rows(block[: block.rfind(b"\n", 0, len(block) // 2) + 1])
+            if len(block) > _EXACT_BYTES and half:
+                yield from self._fast(number, block[:half])
+                yield from self._fast(number + count_lines(block[:half]), block[half:])
+            else:
+                yield self._exact(self._records(number, block, True))
+        else:
+            yield table
 
     def _exact(self, records: Records) -> pa.Table:
         """Return the rows that the exact reader finds; broken ones as chosen."""
@@ -340,18 +354,6 @@ _A_NUMBER = {"integer": "a whole number", "number": "a number"}
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _last_end_outside(block: bytes, marks: Any) -> int:
-    """Return the end of the last line that is in no quotation marks; their number is odd."""
-    at = len(marks) - 1
-    while at >= 0:
-        begin = int(marks[at - 1]) + 1 if at else 0
-        end = int(marks[at])
-        if found := max(block.rfind(b"\n", begin, end), block.rfind(b"\r", begin, end)) + 1:
-            return found
-        at -= 2
-    return 0
 
 
 def _wrong_number(cells: Sequence[str], width: int) -> str:

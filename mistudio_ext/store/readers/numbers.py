@@ -133,42 +133,51 @@ def without_null_types(schema: pa.Schema) -> pa.Schema:
 
 
 def _integers(column: pa.ChunkedArray) -> Any:
+    """Return the column as int64 if each cell is how that number is written, else None."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not _first_match(column, _INTEGER):
         return None
     filled = _without_empty(column)
-    if not _all(pc.match_substring_regex(filled, _INTEGER)):
-        return None
     try:
-        return filled.cast(pa.int64())
+        numbers = filled.cast(pa.int64())
     except pa.ArrowInvalid:
         return None
+    return numbers if _all(pc.equal(numbers.cast(pa.string()), filled)) else None
 
 
 def _decimals(column: pa.ChunkedArray) -> Any:
-    """Return the column as float64 if each cell is how Python writes that number."""
+    """Return the column as float64 if each cell is how Python writes that number, else None."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not _first_match(column, _DECIMAL):
         return None
     filled = _without_empty(column)
-    if not _all(pc.match_substring_regex(filled, _DECIMAL)):
+    try:
+        numbers = filled.cast(pa.float64())
+    except pa.ArrowInvalid:
         return None
-    numbers = filled.cast(pa.float64())
-    written = numbers.cast(pa.string())
     # Arrow writes the same digits as Python, without .0 and with other bounds for exponents.
-    pointed = pc.if_else(
-        pc.match_substring(written, "."), written, pc.binary_join_element_wise(written, "0", ".")
-    )
+    written = numbers.cast(pa.string())
     size = pc.abs(numbers)
-    usual = pc.or_(pc.equal(size, 0.0), pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e16)))
-    unsure = pc.fill_null(pc.invert(pc.and_(usual, pc.equal(pointed, filled))), False)
-    texts, values = filled.filter(unsure).to_pylist(), numbers.filter(unsure).to_pylist()
-    same = all(repr(value) == text for text, value in zip(texts, values, strict=True))
-    return numbers if same else None
+    sure = pc.and_(
+        pc.equal(written, filled), pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e15))
+    )
+    if _all(sure):
+        return numbers if not _any_whole(filled) else None
+    unsure = pc.or_(pc.invert(sure), pc.invert(pc.match_substring(filled, ".")))
+    unsure = pc.fill_null(unsure, False)
+    pairs = zip(filled.filter(unsure).to_pylist(), numbers.filter(unsure).to_pylist(), strict=True)
+    wanted = re.compile(_DECIMAL)
+    return numbers if all(repr(n) == text and wanted.match(text) for text, n in pairs) else None
+
+
+def _any_whole(column: pa.ChunkedArray) -> bool:
+    import pyarrow.compute as pc
+
+    return not _all(pc.match_substring(column, "."))
 
 
 def _without_empty(column: pa.ChunkedArray) -> Any:

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 QUOTINGS = ("standard", "backslash", "none")
 
@@ -22,7 +23,7 @@ QUOTINGS = ("standard", "backslash", "none")
 UNBALANCED = "its quotation marks do not balance"
 
 #: Bytes of one row at most; a quotation mark that is open for longer was never closed.
-LONGEST_ROW = 256 << 20
+LONGEST_ROW = 64 << 20
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
@@ -76,47 +77,46 @@ class Records:
     ----------
     rest : str
         After iteration, the lines of a row that goes on beyond the text.
-    rest_line : int
-        Number of its first line.
-    consumed : int
-        Lines that the rows so far are made of.
     """
 
     def __init__(self, text: str, first: int, delimiter: str, quoting: str, last: bool) -> None:
         # The limit is of the whole process; a row is bounded here by LONGEST_ROW.
         csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-        self._lines = _LINE.findall(text)
+        self._text = text
         self._first = first
         self._delimiter = delimiter
         self._quoted = quoting != "none"
         self._last = last
-        self._at = 0
+        #: Lines and characters that were read.
+        self._at = _Place(0, 0)
         self.rest = ""
-        self.rest_line = first + len(self._lines)
 
     @property
     def consumed(self) -> int:
         """Lines that the rows so far are made of."""
-        return self._at
+        return self._at.line
+
+    @property
+    def rest_line(self) -> int:
+        """Number of the first line of ``rest``."""
+        return self._first + self._at.line
 
     def __iter__(self) -> Iterator[Row]:
-        lines = self._lines
-        while self._at < len(lines):
+        while self._at.character < len(self._text):
             reader = self._reader()
             begin = self._at
             try:
                 for cells in reader:
                     if cells:
-                        yield Row(self._first + begin, cells)
+                        yield Row(self._first + begin.line, cells)
                     begin = self._at
             except csv.Error as error:
-                if self._ends_open(error, begin):
-                    self.rest = "".join(lines[begin:])
-                    self.rest_line = self._first + begin
+                self._at = begin
+                if self._ends_open(error):
+                    self.rest = self._text[begin.character :]
                     return
-                cells = lines[begin].rstrip("\r\n").split(self._delimiter)
-                yield Row(self._first + begin, cells, UNBALANCED)
-                self._at = begin + 1
+                line = next(self._feed()).rstrip("\r\n")
+                yield Row(self._first + begin.line, line.split(self._delimiter), UNBALANCED)
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(
@@ -127,12 +127,17 @@ class Records:
         )
 
     def _feed(self) -> Iterator[str]:
-        while self._at < len(self._lines):
-            self._at += 1
-            yield self._lines[self._at - 1]
+        for found in _LINE.finditer(self._text, self._at.character):
+            self._at = _Place(self._at.line + 1, found.end())
+            yield found.group()
 
-    def _ends_open(self, error: csv.Error, begin: int) -> bool:
+    def _ends_open(self, error: csv.Error) -> bool:
         """Return whether a row may only be broken because the text ends here."""
         if self._last or "unexpected end" not in str(error):
             return False
-        return sum(map(len, self._lines[begin:])) <= LONGEST_ROW
+        return len(self._text) - self._at.character <= LONGEST_ROW
+
+
+class _Place(NamedTuple):
+    line: int
+    character: int

@@ -297,9 +297,12 @@ def test_what_csv_writes_comes_back(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_fast_and_exact_agree_on_any_bytes(seed: int, tmp_path: Path) -> None:
+def test_fast_and_exact_agree_on_any_bytes(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Broken rows, stray quotation marks and bytes: both ways find the same, and count the same."""
     draw = random.Random(seed)
+    monkeypatch.setattr(delimited, "_EXACT_BYTES", draw.choice([8, 100, 1 << 20]))
     pieces = [piece.encode() for piece in PIECES if piece != "\r"] * 2 + [b",", b"\n", b'","'] * 6
     content = b"x,y\n" + b"".join(draw.choices([*pieces, b"\xff", b"\xe9"], k=400))
     path = file(tmp_path, content)
