@@ -15,7 +15,7 @@ from torch import nn
 
 from mistudio_ext.engine import families, own_memory, two_bit
 from mistudio_ext.engine.memory import is_out_of_memory
-from mistudio_ext.engine.model import bitsandbytes_layers
+from mistudio_ext.engine.model import arithmetic, bitsandbytes_layers
 from mistudio_ext.engine.model.completeness import check_complete
 from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
@@ -186,6 +186,7 @@ def load_model(
     OutOfMemoryError
         If the weights do not fit.
     """
+    arithmetic.use_full_float32()
     path = Path(path)
     config = read_config(path, allow_remote_code)
     target = device if isinstance(device, torch.device) else choose_device(device)
@@ -245,6 +246,8 @@ def load_model(
     own_memory.detach_from_files(model)
     model.eval()
     model.requires_grad_(False)
+    if _published_quantised(config) and not bitsandbytes_layers.is_bitsandbytes(config):
+        dtype = model.dtype
     return LoadedModel(model, target, dtype, warnings)
 
 
@@ -287,6 +290,9 @@ def _take_over(
 ) -> None:
     """Let layers of our own compute what bitsandbytes quantised."""
     bitsandbytes_layers.replace_layers(model, dtype)
+    for parameter in model.parameters() if _published_quantised(config) else ():
+        # transformers leaves what is not quantised in the dtype of the file: float16, often.
+        parameter.data = parameter.data.to(dtype)
     left = (m for m in model.modules() if isinstance(m, nn.Linear) and type(m) is not nn.Linear)
     if not _published_quantised(config) and any(left):
         # Asked of the model as it was: what is left of it has other last parameters.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.engine.arrays import FULL, ArrayFile, named
 from mistudio_ext.engine.batches import Plan
+from mistudio_ext.engine.model import arithmetic
 from mistudio_ext.engine.request import Contexts, Request
 from mistudio_ext.engine.resume import Kept
 from mistudio_ext.engine.reuse import Taken
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mistudio_ext.engine.load import LoadedModel
 
 #: Changes when an older journal can no longer be gone on with.
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 #: Libraries whose other version may give other bits.
 LIBRARIES = ("torch", "transformers", "bitsandbytes")
@@ -73,11 +74,12 @@ class Record:
         self._write("running")
 
     def computed_by(self, loaded: LoadedModel) -> None:
-        """Note what computes the arrays: bits differ between engines, devices and kernels."""
+        """Note what computes the arrays: bits differ between engines, processors and kernels."""
         config = loaded.model.config
         self._body["engine"] = {
             "version": ENGINE_VERSION,
             "device": loaded.device.type,
+            "processor": arithmetic.processor(loaded.device),
             "dtype": str(loaded.dtype).removeprefix("torch."),
             "attention": getattr(config, "_attn_implementation", None),
         }

@@ -1,7 +1,7 @@
 """Arrays that another extraction has made already: linked, not computed again.
 
 Only what would come out the same bit for bit is taken: the same model, token ids, storage
-dtype, layout and plan of batches, on the same kind of device, by the same versions. What is
+dtype, layout and plan of batches, on the same processor, by the same versions. What is
 taken is read once and must have its checksum, so damage does not spread.
 """
 

@@ -13,6 +13,7 @@ from mistudio_ext.activations import manifest as manifests
 from mistudio_ext.activations.verify import verify
 from mistudio_ext.engine.capture import Capture
 from mistudio_ext.engine.load import LoadedModel
+from mistudio_ext.engine.model import arithmetic
 from mistudio_ext.engine.run import extract
 from mistudio_ext.errors import CancelledError
 
@@ -111,3 +112,38 @@ def test_making_one_again_leaves_the_other_alone(run: Any, tmp_path: Path) -> No
     (tmp_path / "more" / "journal.jsonl").unlink()
     run("more", MANY)
     assert contents(tmp_path / "few") == before
+
+
+def other_processor(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str) -> None:
+    info = folder / f"{name}.cpuinfo"
+    info.write_text(f"processor\t: 0\nmodel name\t: {name}\n")
+    monkeypatch.setattr(arithmetic, "_CPU_INFO", info)
+
+
+@pytest.mark.parametrize("change", ["processor", "instructions"])
+def test_arrays_of_two_processors_are_not_mixed(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """They agree to rounding, not bit for bit: nothing is linked."""
+    other_processor(monkeypatch, tmp_path, "A 1")
+    run("few", FEW)
+    if change == "processor":
+        other_processor(monkeypatch, tmp_path, "B 2")
+    else:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert all(names == FEW for names in run("more", FEW, "few"))
+    assert manifests.read(tmp_path / "few")["engine"]["processor"]["name"] == "A 1"
+
+
+def test_an_interrupted_run_begins_anew_on_another_processor(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would not be, bit for bit, those of the rest."""
+    other_processor(monkeypatch, tmp_path, "A 1")
+    run("whole", FEW)
+    with pytest.raises(CancelledError):
+        run("two", FEW, cancel=30)
+    other_processor(monkeypatch, tmp_path, "B 2")
+    whole = len(run("again", FEW))
+    assert len(run("two", FEW)) == whole
+    assert manifests.read(tmp_path / "two")["engine"]["processor"]["name"] == "B 2"
