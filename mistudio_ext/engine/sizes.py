@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -123,32 +124,83 @@ def memory_by_format(model: nn.Module) -> dict[str, dict[str, int]]:
     }
 
 
-def activations(config: Any, allow_remote_code: bool = False) -> dict[str, int] | None:
-    """Return the activations of a forward pass: a constant and what each sample adds."""
+def activations(config: Any, allow_remote_code: bool = False) -> dict[str, Any] | None:
+    """Return the activations of a forward pass: a constant and what each sample adds.
+
+    ``layers`` tells of each kind of layer that q8, q4 and q2 shrink, which dequantise a weight
+    when they run: ``[weights, base, per_sample, base_after, per_sample_after]``, with the bytes
+    alive before and after it. ``half`` tells the same of a pass in 16 bits.
+    """
     limit = config_number(text_config(config), *POSITION_NAMES) or LENGTH
     length = max(1, min(LENGTH, limit))
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
-            model = _fake_model(config, allow_remote_code)
-            one, three = (_peak(model, batch, length) for batch in (1, 3))
+            found = _passes(config, allow_remote_code, torch.float32, length)
+            half = _passes(config, allow_remote_code, torch.bfloat16, length)
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, ImportError):
         return None  # What a model does depends on more than shapes (routing, kernels).
-    per_sample = max(1, (three - one) // 2)
-    return {"length": length, "base": max(0, one - per_sample), "per_sample": per_sample}
+    return {"length": length, **found, "half": half}
 
 
-def _fake_model(config: Any, allow_remote_code: bool) -> nn.Module:
-    model: nn.Module = class_for(config).from_config(
-        config, trust_remote_code=allow_remote_code, dtype=torch.float32
+def _passes(
+    config: Any, allow_remote_code: bool, dtype: torch.dtype, length: int
+) -> dict[str, Any]:
+    """Return ``base``, ``per_sample`` and ``layers`` of a pass over fake tensors of a dtype."""
+    whole: nn.Module = class_for(config).from_config(
+        config, trust_remote_code=allow_remote_code, dtype=dtype
     )
-    return text_model(model).eval()
+    layers = list(quantizable_layers(whole.eval()).values())
+    one, three = (_peaks(text_model(whole), layers, batch, length) for batch in (1, 3))
+    base, per_sample = _line(one.peak, three.peak)
+    kinds = {
+        (n, *_line(before, before_three), *_line(after, after_three))
+        for (n, before, after), (_, before_three, after_three) in zip(
+            one.layers, three.layers, strict=True
+        )
+    }
+    return {
+        "base": max(0, base),
+        "per_sample": max(1, per_sample),
+        "layers": [list(kind) for kind in sorted(kinds)],
+    }
 
 
-def _peak(model: nn.Module, batch: int, length: int) -> int:
+def _line(one: int, three: int) -> tuple[int, int]:
+    """Return constant and slope through what one sample and three samples take."""
+    per_sample = (three - one) // 2
+    return one - per_sample, per_sample
+
+
+@dataclass
+class _Peaks:
+    """Bytes of a pass at the most, and for each layer: weights, bytes before and after it."""
+
+    peak: int
+    layers: list[tuple[int, int, int]]
+
+
+def _peaks(model: nn.Module, layers: list[nn.Module], batch: int, length: int) -> _Peaks:
     ids = torch.zeros(batch, length, dtype=torch.long)
+    found: list[tuple[int, int, int]] = []
+    before: list[int] = []
+    handles = []
     with torch.inference_mode(False), torch.no_grad(), LiveBytes() as live:
+
+        def enter(_layer: nn.Module, _args: Any) -> None:
+            before.append(live.now)
+
+        def leave(layer: nn.Module, _args: Any, _output: Any) -> None:
+            found.append((math.prod(shape_of(layer)), before.pop(), live.now))
+
+        for layer in layers:
+            handles += [
+                layer.register_forward_pre_hook(enter),
+                layer.register_forward_hook(leave),
+            ]
         model(input_ids=ids, use_cache=False)
-    return int(live.peak)
+        for handle in handles:
+            handle.remove()
+    return _Peaks(int(live.peak), found)
 
 
 def _nf4(count: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from mistudio_ext import hookpoints, keys
 from mistudio_ext.catalog import DatasetRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services import estimates
+from mistudio_ext.services import estimates, footprint
 from mistudio_ext.services.context import Context, Json, free_bytes
 from mistudio_ext.services.extraction_records import ExtractionRecords, weights_of
 from mistudio_ext.services.models import ModelService, require_layers
@@ -44,6 +44,7 @@ class ExtractionPlanner:
         place = self._context.jobs.place(spec.device)
         whole = replace(spec, hooks=tuple(hooks))
         architecture = self._models.architecture(model.id) if model.state == "ready" else None
+        footprint.require(model.format, (architecture or {}).get("sizes"), field="quantize")
         widths = estimates.hook_widths(hooks, architecture, model.d_model or 1)
         n_bytes = estimates.array_bytes(size, widths, spec)
         speed, measured = estimates.tokens_per_second(self._context, model)

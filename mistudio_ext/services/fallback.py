@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.services import footprint
 from mistudio_ext.services.context import Json
 from mistudio_ext.spec import MODEL_FORMATS
 
@@ -27,14 +28,15 @@ def read(body: Json, wanted: str) -> tuple[str, ...]:
     Raises
     ------
     InvalidInputError
-        ``bad_fallback``.
+        ``bad_fallback``, or ``format_unavailable`` for one that cannot be made here.
     """
     chosen: Any = body.get("fallback")
     if chosen in (None, False):
         return ()
     if chosen is True:
         start = "bf16" if wanted == "fp16" else wanted
-        return _ORDER[_ORDER.index(start) + 1 :]
+        smaller = _ORDER[_ORDER.index(start) + 1 :]
+        return tuple(name for name in smaller if footprint.unavailable(name, None) is None)
     if not isinstance(chosen, list) or not all(name in MODEL_FORMATS for name in chosen):
         raise InvalidInputError(
             f"{chosen!r} is not a choice of formats to fall back to.",
@@ -42,6 +44,8 @@ def read(body: Json, wanted: str) -> tuple[str, ...]:
             field="fallback",
             hint=f"Write true, or a list of some of {', '.join(MODEL_FORMATS)}.",
         )
+    for name in chosen:
+        footprint.require(name, None, field="fallback")
     return tuple(dict.fromkeys(name for name in chosen if name != wanted))
 
 

@@ -92,9 +92,14 @@ def formats(
             for kind, n_bytes in memory.items()
         }
         fits = {i: running[kinds[i]] <= free[i] * _ROOM for i in free}
+        reason = footprint.unavailable(name, sizes)
+        if reason:
+            fits = dict.fromkeys(fits, False)
         rows.append(
             {
                 "format": name,
+                "computes_in": {k: footprint.computes_in(name, k) for k in memory},
+                "unavailable": reason,
                 "download_bytes": download_bytes,
                 "disk_bytes": download_bytes,
                 "memory_bytes": memory,

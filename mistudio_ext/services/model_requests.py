@@ -8,6 +8,7 @@ from typing import Any
 
 from mistudio_ext import keys, sample
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError
+from mistudio_ext.services import footprint
 from mistudio_ext.services.context import Context, Json, content, only_known, text_of
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.spec import MODEL_FORMATS, fingerprint
@@ -79,6 +80,7 @@ def read_format(body: Json) -> str:
             field="format",
             hint=f"Choose one of {', '.join(MODEL_FORMATS)}.",
         )
+    footprint.require(wanted, None)
     return wanted
 
 

@@ -15,7 +15,7 @@ from mistudio_ext.spec import fingerprint
 TIMEOUT_S = 90.0
 
 #: Changes when what is counted changes.
-_VERSION = 1
+_VERSION = 2
 
 # One at a time: a search that is clicked through must not fill the machine with workers.
 _one = threading.Lock()

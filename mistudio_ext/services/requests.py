@@ -8,7 +8,7 @@ from typing import Any
 
 from mistudio_ext import hookpoints, keys
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services import fallback
+from mistudio_ext.services import fallback, footprint
 from mistudio_ext.services.context import Json, only_known, text_of
 from mistudio_ext.spec import MODEL_FORMATS, ExtractionSpec, TokenizationSpec
 
@@ -88,6 +88,8 @@ def read(body: Json) -> ExtractionRequest:
             field="quantize",
             hint=f"Choose none or one of {', '.join(MODEL_FORMATS)}.",
         )
+    if model_format is not None:
+        footprint.require(model_format, None, field="quantize")
     return ExtractionRequest(
         model=_required(body, "model"),
         dataset=_required(body, "dataset"),

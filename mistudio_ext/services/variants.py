@@ -8,7 +8,7 @@ from typing import Any
 from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind, Needs
-from mistudio_ext.services import fallback, model_requests
+from mistudio_ext.services import fallback, footprint, model_requests
 from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
 from mistudio_ext.services.footprint import PARAMETER_BYTES
 from mistudio_ext.services.models import ModelService, facts_of, known_files, view
@@ -139,6 +139,9 @@ class VariantService:
                 return self._submit(root, found, params)
             if found is not None:
                 return found
+            if root.state == "ready":
+                sizes = self._models.architecture(root.id).get("sizes")
+                footprint.require(wanted, sizes)
             request = {**root.request, "format": wanted}
             variant = ModelRecord(
                 id=new_id("model"),

@@ -370,3 +370,12 @@ def test_wrong_scales_would_be_found(models: Path, monkeypatch: pytest.MonkeyPat
     right = FourBitLinear._absmax
     monkeypatch.setattr(FourBitLinear, "_absmax", lambda layer: right(layer) * 1.005)
     assert furthest(stream(quantised), stream(reference)) > 1e-3
+
+
+def test_a_model_that_a_format_does_not_change_is_refused(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mistudio_ext.engine.two_bit.quantizable_layers", lambda _: {})
+    with pytest.raises(InvalidInputError) as caught:
+        load_model(models / "good", "q2")
+    assert caught.value.code == "nothing_to_quantize"
