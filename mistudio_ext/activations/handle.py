@@ -59,6 +59,12 @@ class Activations(StoredArrays):
     def _text(self) -> TextSource:
         return TextSource(self.spec)
 
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.integer[Any]] | None:
+        """Index of each sample's first token in its row; extractions of ready ids have none."""
+        path = self._path / "starts.npy"
+        return np.load(path, mmap_mode="r") if path.is_file() else None
+
     def torch(self, hook: naming.HookKey) -> torch.Tensor:
         """Return a hook's rows as a tensor over the same pages, without a copy.
 
@@ -182,7 +188,15 @@ class Activations(StoredArrays):
                 found[hook] = array[index, : end - start]
             else:
                 found[hook] = array[start:end]
-        return Sample(tokens, self._text.sample_text(tokens.tolist(), row), row, found)
+        text = self._text.sample_text(tokens.tolist(), row, *self._place_in_row(index))
+        return Sample(tokens, text, row, found)
+
+    def _place_in_row(self, index: int) -> tuple[int | None, int | None]:
+        """Return where a sample begins in its row, and the next one if it goes on with it."""
+        if self._starts is None:
+            return None, None
+        goes_on = index + 1 < len(self.rows) and self.rows[index + 1] == self.rows[index]
+        return int(self._starts[index]), int(self._starts[index + 1]) if goes_on else None
 
     def locate(self, t: int) -> Location:
         """Say where a token comes from.

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from mistudio_ext.activations.tokenizer import TokenTexts
 from mistudio_ext.errors import MiStudioError
-
-
-class _Tokenizer(Protocol):
-    """What is needed of a tokenizer, fast or slow."""
-
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = ...) -> str: ...
 
 
 class TextSource:
@@ -23,43 +18,20 @@ class TextSource:
     ----------
     spec
         ``manifest["spec"]``: ``dataset_path``, ``split``, ``text_column``,
-        ``model_path``.
+        ``model_path``, ``model_id``.
+    prepared
+        What the import of the model kept of its tokenizer; None looks for it beside the
+        dataset.
+    load
+        Load a tokenizer with transformers where nothing else has its texts.
     """
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(
+        self, spec: dict[str, Any], prepared: Path | None = None, *, load: bool = True
+    ) -> None:
         self._spec = spec
-        self._pieces: dict[int, str | None] = {}
-
-    @cached_property
-    def _fast(self) -> Any | None:
-        """The ``tokenizers.Tokenizer`` of the model, or None."""
-        path = Path(self._spec.get("model_path") or "") / "tokenizer.json"
-        if not self._spec.get("model_path") or not path.is_file():
-            return None
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(path))
-        # Only decoding and exact offsets are wanted of it.
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-
-    @cached_property
-    def tokenizer(self) -> _Tokenizer | None:
-        """The tokenizer of the model; None if it is no longer there."""
-        if self._fast is not None:
-            fast: _Tokenizer = self._fast
-            return fast
-        folder = Path(self._spec.get("model_path") or "")
-        if not self._spec.get("model_path") or not (folder / "tokenizer_config.json").is_file():
-            return None
-        from transformers import AutoTokenizer
-
-        slow: Any = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
-        found: _Tokenizer = slow
-        return found
+        folders = [prepared or _prepared(spec), Path(spec.get("model_path") or "")]
+        self._tokenizer = TokenTexts([f for f in folders if f is not None and f.name], load=load)
 
     @cached_property
     def _split(self) -> Any | None:
@@ -75,9 +47,12 @@ class TextSource:
         return opened if self._column in opened.column_names else None
 
     @property
+    def _settings(self) -> dict[str, Any]:
+        return self._spec.get("tokenization") or {}
+
+    @property
     def _column(self) -> str | None:
-        tokenization = self._spec.get("tokenization") or {}
-        return tokenization.get("column") or self._spec.get("text_column")
+        return self._settings.get("column") or self._spec.get("text_column")
 
     def row_text(self, row: int) -> str | None:
         """Return the text of a dataset row; None if it is no longer there or not text."""
@@ -92,11 +67,11 @@ class TextSource:
 
         Parts of a character that is split over tokens come out as ``�``.
         """
-        if token not in self._pieces:
-            self._pieces[token] = self._decode_one(token)
-        return self._pieces[token]
+        return self._tokenizer.text(token)
 
-    def sample_text(self, ids: Sequence[int], row: int) -> str | None:
+    def sample_text(
+        self, ids: Sequence[int], row: int, start: int | None = None, following: int | None = None
+    ) -> str | None:
         """Return the text of a sample.
 
         Parameters
@@ -105,50 +80,90 @@ class TextSource:
             Its token ids, special tokens included.
         row
             The dataset row in which it begins.
+        start
+            Index in that row of its first token that is not special; None if it is not known.
+        following
+            The same of the next sample, if that goes on with this row.
 
         Returns
         -------
         str or None
             The exact stretch of the dataset's text if the tokens are found in
-            it, else the decoded tokens; None without dataset and tokenizer.
+            it, else the decoded tokens; None where neither can be had.
         """
         text = self.row_text(row)
-        if self._fast is not None and text is not None:
-            exact = _stretch(self._fast, text, list(ids))
-            if exact is not None:
-                return exact
-        if self.tokenizer is not None:
-            return self.tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
+        size = None
+        if start is not None and following is not None:
+            size = following - start + int(self._settings.get("overlap") or 0)
+        if text is not None and (exact := self._stretch(text, list(ids), start, size)) is not None:
+            return exact
+        decoded = self._tokenizer.decode(list(ids))
+        if decoded is not None or text is None:
+            return decoded
+        # Without a tokenizer the row is the sample's text only if it was not cut.
+        return text if not start and len(ids) != self._spec.get("context") else None
 
-    def _decode_one(self, token: int) -> str | None:
-        tokenizer = self.tokenizer
-        if tokenizer is None:
+    def _stretch(
+        self, text: str, ids: list[int], start: int | None, size: int | None
+    ) -> str | None:
+        """Return the part of ``text`` that has these tokens (special ones aside)."""
+        if self._settings.get("junk") == "remove":
+            from mistudio_ext.store.junk import without_junk
+
+            text = without_junk(text)
+        encoded = self._tokenizer.encode(text)
+        if encoded is None:
             return None
-        if self._fast is not None:
-            piece = self._fast.id_to_token(token)
-            # SentencePiece marks the space; decode would drop it from a lone token.
-            if piece is not None and "\u2581" in piece:
-                return str(piece.replace("\u2581", " "))
-        return tokenizer.decode([token], skip_special_tokens=False)
+        found, spans = encoded
+        place = self._place(found, ids, start, size)
+        if place is None:
+            return None
+        first, last = place
+        if last - first == len(found):
+            return text
+        if first == last:
+            return ""
+        return None if spans is None else text[spans[first][0] : spans[last - 1][1]]
+
+    def _place(
+        self, found: list[int], ids: list[int], start: int | None, size: int | None
+    ) -> tuple[int, int] | None:
+        """Return which tokens of its row a sample has, [first, last)."""
+        if start is not None:
+            return self._place_from(found[: None if size is None else start + size], ids, start)
+        special = self._tokenizer.special - set(found)
+        wanted = [token for token in ids if token not in special]
+        for first in range(len(found) - len(wanted) + 1):
+            if found[first : first + len(wanted)] == wanted:
+                return first, first + len(wanted)
+        return None
+
+    def _place_from(self, found: list[int], ids: list[int], start: int) -> tuple[int, int] | None:
+        """Return the same where the first token's place in the row is known.
+
+        What stands before and after the row's tokens must be special; the longest stretch of
+        the row is taken, because a text may have special tokens written in it.
+        """
+        special, rest = self._tokenizer.special, found[start:]
+        best: tuple[int, int] | None = None
+        for head in range(len(ids) + 1):
+            size = _alike(ids[head:], rest)
+            if special.issuperset(ids[head + size :]) and (
+                best is None or size > best[1] - best[0]
+            ):
+                best = (start, start + size)
+            if head < len(ids) and ids[head] not in special:
+                break
+        return best
 
 
-def _stretch(tokenizer: Any, text: str, ids: list[int]) -> str | None:
-    """Return the part of ``text`` that has these tokens (special ones aside), if there is one."""
-    encoding = tokenizer.encode(text, add_special_tokens=False)
-    special = {
-        number
-        for number, token in tokenizer.get_added_tokens_decoder().items()
-        if token.special and number not in encoding.ids
-    }
-    wanted = [number for number in ids if number not in special]
-    if not wanted:
-        return ""
-    found: list[int] = encoding.ids
-    for start in range(len(found) - len(wanted) + 1):
-        if found[start] == wanted[0] and found[start : start + len(wanted)] == wanted:
-            first, last = encoding.offsets[start][0], encoding.offsets[start + len(wanted) - 1][1]
-            if len(wanted) == len(found):
-                return text
-            return text[first:last]
-    return None
+def _alike(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many tokens two sequences have in common at their beginning."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
+
+
+def _prepared(spec: dict[str, Any]) -> Path | None:
+    """Return where the import of the model kept its tokenizer, in the dataset's data folder."""
+    dataset, model = spec.get("dataset_path"), spec.get("model_id")
+    return Path(dataset).parent.parent / "models" / model if dataset and model else None

@@ -207,15 +207,24 @@ class ActivationViews:
     def _pieces(self, acts: StoredArrays, ids: Sequence[int]) -> list[str] | None:
         """Return the text of each token; None without the model's tokenizer."""
         folder = str(acts.spec.get("model_path") or "")
-        # Only a fast tokenizer can be read without transformers, which the server never imports.
-        if not folder or not (Path(folder) / "tokenizer.json").is_file():
-            return None
         with self._lock:
-            source = self._texts.setdefault(folder, TextSource({"model_path": folder}))
+            if folder not in self._texts:
+                # The server never imports transformers: the import of the model kept the texts.
+                prepared = self._prepared(str(acts.spec.get("model_id") or ""))
+                self._texts[folder] = TextSource(acts.spec, prepared, load=False)
+            source = self._texts[folder]
             self._texts.move_to_end(folder)
             while len(self._texts) > _KEPT:
                 self._texts.popitem(last=False)
-        return [source.token_text(int(token)) or "" for token in ids]
+        texts = [source.token_text(int(token)) for token in ids]
+        return None if texts.count(None) == len(texts) else [text or "" for text in texts]
+
+    def _prepared(self, model_id: str) -> Path | None:
+        """Return what the import of a model kept of its tokenizer; variants share it."""
+        record = self._context.catalog.models.find(id=model_id)
+        if record is None:
+            return None
+        return self._context.settings.folder.model(record.parent_id or record.id)
 
 
 def _hook(acts: StoredArrays, hook: str | None) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext.activations.tokenizer import has_tokenizer as holds_tokenizer
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from mistudio_ext.store.files import TOKENIZER_FILES
-from mistudio_ext.workers.text_encoder import TOKENIZER_CORES
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -116,7 +116,7 @@ def open_model(path: Path, *, allow_pickle: bool = False) -> ModelFolder:
             field="path",
             hint="Ask its owner for access, or choose another folder.",
         ) from error
-    has_tokenizer = any((path / name).is_file() for name in TOKENIZER_CORES)
+    has_tokenizer = holds_tokenizer(path)
     names = [name for name in TOKENIZER_FILES if has_tokenizer and (path / name).is_file()]
     return ModelFolder(path, config, tuple(weights), tuple(path / name for name in names))
 

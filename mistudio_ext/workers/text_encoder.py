@@ -10,23 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mistudio_ext.activations.tokenizer import load_tokenizer, text_of_token, write_token_texts
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.contexts import Frame
 from mistudio_ext.workers.quick_encoder import QuickEncoder
 from mistudio_ext.workers.tokenizers.frame import find_frame, framed
-
-#: Any one of these makes a folder hold a tokenizer.
-TOKENIZER_CORES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tekken.json",
-)
 
 
 class TextEncoder:
@@ -76,34 +65,8 @@ class TextEncoder:
         InvalidInputError
             ``no_tokenizer``, ``remote_code`` or ``broken_tokenizer``.
         """
-        if not any((path / name).is_file() for name in TOKENIZER_CORES):
-            raise InvalidInputError(
-                f"The model in {path} has no tokenizer.",
-                code="no_tokenizer",
-                field="model",
-                hint="Add the tokenizer's files, or use a dataset that is tokenised already.",
-            )
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(path), local_files_only=True, trust_remote_code=allow_remote_code
-            )
-        except Exception as error:
-            text = " ".join(str(error).split())[:300]
-            if "trust_remote_code" in text:
-                raise InvalidInputError(
-                    "The tokenizer is made by code of its own, which is not run.",
-                    code="remote_code",
-                    field="model",
-                    hint="An administrator can allow it with allow_remote_code.",
-                ) from error
-            raise InvalidInputError(
-                f"The tokenizer in {path} cannot be loaded: {text}",
-                code="broken_tokenizer",
-                field="model",
-            ) from error
+        tokenizer = load_tokenizer(path, allow_remote_code=allow_remote_code)
         return cls(tokenizer)
 
     @property
@@ -193,8 +156,12 @@ class TextEncoder:
         return str(self.tokenizer.apply_chat_template(turns, tools=tools, tokenize=False))
 
     def save_for_preview(self, folder: Path) -> bool:
-        """Write what :class:`mistudio_ext.store.preview.Previewer` needs; False for slow ones."""
+        """Write what :class:`mistudio_ext.store.preview.Previewer` needs; False for slow ones.
+
+        Of those the texts of the tokens are kept, which the server cannot ask for.
+        """
         if self._backend is None:
+            write_token_texts(self.tokenizer, self.vocab_size, folder)
             return False
         folder.mkdir(parents=True, exist_ok=True)
         self._backend.save(str(folder / "tokenizer.json"), pretty=False)
@@ -251,7 +218,7 @@ class TextEncoder:
 
     def decode(self, token: int) -> str:
         """Return the text of one token; bytes that are no character alone show as U+FFFD."""
-        return str(self.tokenizer.decode([token], clean_up_tokenization_spaces=False))
+        return text_of_token(self.tokenizer, token)
 
 
 def model_vocab_size(path: Path) -> int | None:

@@ -149,12 +149,12 @@ def _batch(
     path: Path, texts: Sequence[str] | None, allow_code: bool, report: Reporter
 ) -> list[Tensor]:
     """Return the token ids to compare on: of given texts, of the sample's, or random ones."""
+    from mistudio_ext.activations.tokenizer import has_tokenizer
     from mistudio_ext.engine.fidelity import token_ids
     from mistudio_ext.engine.load import read_config
     from mistudio_ext.engine.tracing import example_ids
-    from mistudio_ext.workers.text_encoder import TOKENIZER_CORES
 
-    if any((path / name).is_file() for name in TOKENIZER_CORES):
+    if has_tokenizer(path):
         found = token_ids(path, texts or _sample_texts(), allow_code)
         if found:
             return found
