@@ -17,7 +17,7 @@ from mistudio_ext.disk.spare import reserve
 from mistudio_ext.errors import ConflictError
 
 #: Newest schema version; equals the newest file in ``migrations/versions``.
-HEAD = "0005"
+HEAD = "0006"
 
 #: Bytes kept on the disk for changes to rows that are there: some hundred ends of jobs.
 ROOM_BYTES = 1 << 20

@@ -46,6 +46,8 @@ class DatasetRecord(Record):
     splits: list[Json] = field(default_factory=list)
     columns: list[Json] = field(default_factory=list)
     text_column: str | None = None
+    #: How the files were read, as the options of a request; None before that is known.
+    options: Json | None = None
     n_rows: int | None = None
     n_bytes: int | None = None
     fingerprint: str | None = None

@@ -56,6 +56,8 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
     print(f"{record['name']} ({record['id']})  {human(record['n_bytes'])}")
     for split in record["splits"]:
         print(f"  {split['name']:14} {number(split['n_rows']):>12} rows")
+    if options := record["options"]:
+        print("  read as " + ", ".join(f"{key} {value!r}" for key, value in options.items()))
 
 
 def _reading(arguments: argparse.Namespace) -> Json:

@@ -194,7 +194,7 @@ class DatasetService:
     def _finish(self, job: JobRecord, result: Json) -> None:
         known = ("splits", "columns", "text_column", "n_rows", "n_bytes", "fingerprint")
         changes = {name: result[name] for name in known}
-        changes |= {name: result.get(name) for name in ("config", "revision")}
+        changes |= {name: result.get(name) for name in ("config", "revision", "options")}
         self._indexes.start(
             self._changed(job.params["dataset"], state="ready", error=None, **changes)
         )

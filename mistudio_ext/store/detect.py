@@ -17,13 +17,10 @@ from mistudio_ext.errors import InvalidInputError, NotFoundError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.cells import cells
 from mistudio_ext.store.files import FORMATS, split_extension
-from mistudio_ext.store.plaintext import (
-    decode,
-)
 from mistudio_ext.store.readers import BadRows, Content, Reader, Settings, reader_of
 from mistudio_ext.store.readers import dialect as dialects
 from mistudio_ext.store.readers.content import refuse_stand_in
-from mistudio_ext.store.readers.encoding import spoken
+from mistudio_ext.store.readers.encoding import find_encoding, spoken
 from mistudio_ext.store.readers.numbers import without_null_types
 from mistudio_ext.store.readers.settings import refuse_without_effect
 
@@ -57,8 +54,8 @@ def detect(
     -------
     dict
         ``{"format", "compression", "bytes", "columns": [{"name", "kind"}],
-        "text_column", "preview": [rows], "problems": [{"line", "message"}],
-        "options": {"format", "encoding"?, "delimiter"?, "header"?}}``.
+        "text_column", "preview": [rows], "problems": [{"line", "message"}], "notes": [texts],
+        "options": {"format", "encoding"?, "delimiter"?, "header"?, "quoting"?, "types"?}}``.
 
     Raises
     ------
@@ -114,7 +111,7 @@ def _look(reader: Reader, content: Content, given: dict[str, Any]) -> dict[str, 
     return {
         **found,
         "problems": [{"line": n, "message": why} for n, why in bad_rows.listed[:100]],
-        "notes": [*read_as.said, *notes, *read_as.warnings],
+        "notes": [*notes, *(f"{content.name}: {warning}." for warning in read_as.warnings)],
         "options": read_as.options,
     }
 
@@ -148,7 +145,7 @@ def _describe_table(table: pa.Table) -> dict[str, Any]:
 
 def _sniff(head: bytes) -> str:
     """Return the reader for content without a telling name, "" for bytes that are no text."""
-    text, _ = decode(head)
+    text = head.decode(find_encoding(head).name, "replace").removeprefix("\ufeff")
     start = text.lstrip()[:1]
     if start in ("{", "["):
         return "json"

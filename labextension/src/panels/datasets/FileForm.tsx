@@ -65,6 +65,7 @@ export function FileForm({ file }: { file: Detected }) {
         )}
       </div>
       {error && !errorAt('delimiter') && !errorAt('encoding') && <ErrorNote error={error} />}
+      {detection.notes.length > 0 && <WarningNote message={detection.notes.join(' ')} />}
       {detection.problems.length > 0 && (
         <>
           <WarningNote

@@ -37,6 +37,8 @@ export interface FileOptions {
   encoding?: string;
   delimiter?: string;
   header?: boolean;
+  quoting?: 'standard' | 'backslash' | 'none';
+  types?: Record<string, 'text' | 'integer' | 'number'>;
   bad_rows?: 'stop' | 'skip' | 'keep';
 }
 
@@ -48,6 +50,8 @@ export interface Detection {
   text_column: string | null;
   preview: Record<string, unknown>[];
   problems: { line: number; message: string }[];
+  /** What a person may not expect of how the file is read. */
+  notes: string[];
   options: FileOptions;
 }
 
