@@ -97,6 +97,13 @@ def is_json(dtype: pa.DataType) -> bool:
     return getattr(dtype, "extension_name", "") == "arrow.json"
 
 
+def has_json(dtype: pa.DataType) -> bool:
+    """Return whether a part of a column is JSON."""
+    if getattr(dtype, "extension_name", "") == "arrow.json":
+        return True
+    return any(has_json(dtype.field(i).type) for i in range(dtype.num_fields))
+
+
 def is_binary(dtype: pa.DataType) -> bool:
     """Return whether a column of this type holds raw bytes."""
     import pyarrow.types as t

@@ -126,13 +126,15 @@ def _call(call: Any) -> str:
     return f"[call {function['name']}({'' if arguments is None else written})]"
 
 
-def tools(value: Any) -> list[Any] | None:
+def tools(value: Any, where: str = "beside the turns") -> list[Any] | None:
     """Return the tools of a cell as ``apply_chat_template`` takes them; None if there are none.
 
     Parameters
     ----------
     value
         A list of objects, or their JSON text.
+    where
+        Whose tools they are, for messages.
 
     Raises
     ------
@@ -140,26 +142,26 @@ def tools(value: Any) -> list[Any] | None:
         ``bad_row`` if it is neither.
     """
     if isinstance(value, str):
-        value = _loaded(value) if value.strip() else None
+        value = _loaded(value, where) if value.strip() else None
     if not value:
         return None
     items = value if isinstance(value, Sequence) else [value]
-    found = [_loaded(item) if isinstance(item, str) else item for item in items]
+    found = [_loaded(item, where) if isinstance(item, str) else item for item in items]
     if not all(isinstance(item, Mapping) for item in found):
-        raise _no_tools("they are no list of objects")
+        raise _no_tools(where, "they are no list of objects")
     return found
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _no_tools(str(error)) from error
+        raise _no_tools(where, str(error)) from error
 
 
-def _no_tools(reason: str) -> InvalidInputError:
+def _no_tools(where: str, reason: str) -> InvalidInputError:
     return InvalidInputError(
-        f"The tools of the row cannot be read: {reason}.",
+        f"The tools {where} cannot be read: {reason}.",
         code="bad_row",
         field="chat_template",
         hint=f"Fix the column '{TOOLS_NAME}', or switch the chat template off.",

@@ -17,6 +17,12 @@ _WITHOUT_EFFECT = {
     "true_values", "verbose", "warn_bad_lines",
 }  # fmt: skip
 
+#: Options of JSON that change nothing here.
+_HOW_JSON_IS_READ = frozenset(
+    ("block_size", "chunksize", "encoding_errors", "newlines_in_values", "on_mixed_types",
+     "parse_agent_traces", "use_threads")
+)  # fmt: skip
+
 #: ``csv.QUOTE_NONE``.
 _QUOTE_NONE = 3
 
@@ -38,7 +44,13 @@ def card_settings(reader: str, options: Mapping[str, Any]) -> Settings:
         found = Settings(encoding=encoding, extra=_taken(left, "sample_by"))
         _refuse({k: v for k, v in left.items() if k != "keep_linebreaks" or v})
         return found
-    return Settings(encoding=encoding, extra=left)
+    if reader == "json":
+        found = Settings(encoding=encoding, extra=_taken(left, "field"))
+        _refuse({k: v for k, v in left.items() if k not in _HOW_JSON_IS_READ})
+        return found
+    found = Settings(extra=_taken(left, "columns"))
+    _refuse({k: v for k, v in left.items() if k not in ("batch_size", "on_bad_files")})
+    return found
 
 
 def _delimited(left: dict[str, Any], encoding: str | None) -> Settings:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError, MiStudioError
+from mistudio_ext.store import columns as cols
+from mistudio_ext.store.cells import cells
 from mistudio_ext.store.files import COMPRESSIONS, FORMATS, split_extension
 from mistudio_ext.store.readers import BadRows, Content, ReadAs, Settings, reader_of
 from mistudio_ext.store.readers.content import refuse_stand_in
@@ -158,14 +160,16 @@ class DataFile:
 
     def _with_features(self, table: pa.Table) -> pa.Table:
         """Return the table in the column types that the dataset card gives."""
+        import pyarrow as pa
+
         if self.features is None:
             return table
-        wanted = self.features.arrow_schema
-        if set(wanted.names) != set(table.schema.names):
-            return table
-        from datasets.table import table_cast
-
-        return table_cast(table.select(wanted.names), wanted)
+        columns = {
+            name: _of_type(column, self.features.get(name))
+            for name, column in zip(table.schema.names, table.columns, strict=True)
+        }
+        declared = [name for name in self.features if name in columns]
+        return pa.table({name: columns[name] for name in dict.fromkeys([*declared, *columns])})
 
     def _broken(self, error: Exception) -> InvalidInputError:
         return InvalidInputError(
@@ -174,6 +178,27 @@ class DataFile:
             field="path",
             hint="Check that the file is complete and in the format of its name.",
         )
+
+
+def _of_type(column: pa.ChunkedArray, feature: Any) -> Any:
+    """Return a column in the type that a dataset card gives it."""
+    import pyarrow as pa
+
+    if feature is None:
+        return column
+    from datasets import Features
+    from datasets.table import cast_array_to_feature
+
+    wanted = Features({"x": feature}).arrow_schema.field("x").type
+    if column.type == wanted:
+        return column
+    if cols.has_json(column.type) and not cols.has_json(wanted):
+        # Objects with different keys: the card says which there are.
+        try:
+            return pa.array(cells(column), wanted)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return column
+    return cast_array_to_feature(column, feature)
 
 
 def _reason(error: BaseException) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +14,13 @@ from mistudio_ext.store.readers import BadRows, Settings
 from mistudio_ext.store.readers.arrow_types import plain
 from mistudio_ext.store.readers.columnar import checked
 from mistudio_ext.store.readers.settings import refuse_without_effect
-from mistudio_ext.workers.card_options import card_settings
 from mistudio_ext.workers.dataset_files import (
     BATCH_ROWS,
     DataFile,
     import_datasets,
     unknown_format,
 )
+from mistudio_ext.workers.folder_layout import list_files, read_layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,6 +92,8 @@ class Source:
     revision: str | None = None
     #: Names of all splits, chosen or not.
     names: list[str] = field(default_factory=list)
+    #: Files that are not read -> why.
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def files(self) -> Iterator[DataFile]:
         """Yield the data files of all splits."""
@@ -118,7 +118,7 @@ def open_path(
     *,
     config: str | None = None,
     splits: Sequence[str] | None = None,
-    scratch: Path | None = None,
+    scratch: Path,
     options: Mapping[str, Any] | None = None,
     text_column: str | None = None,
 ) -> Source:
@@ -157,7 +157,7 @@ def open_path(
                 hint="Give the full path of a file or folder that the server can read.",
             )
         if path.is_file():
-            found = _from_file(path, scratch, options or {}, text_column)
+            found = _from_file(path, options or {}, text_column)
         elif (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             refuse_without_effect(options or {}, [], f"the saved dataset {path.name}")
             found = _from_saved(path)
@@ -199,9 +199,7 @@ def empty_dataset(what: str) -> InvalidInputError:
     )
 
 
-def _from_file(
-    path: Path, scratch: Path | None, options: Mapping[str, Any], text_column: str | None
-) -> Source:
+def _from_file(path: Path, options: Mapping[str, Any], text_column: str | None) -> Source:
     extension, _ = split_extension(path.name)
     chosen = options.get("format")
     if (chosen not in READERS) if chosen else (extension not in FORMATS):
@@ -245,124 +243,25 @@ def _saved_split(folder: Path, name: str | None) -> SplitSource:
 def _from_folder(
     path: Path,
     config: str | None,
-    scratch: Path | None,
+    scratch: Path,
     options: Mapping[str, Any],
     text_column: str | None,
 ) -> Source:
-    if not any(item.is_file() for item in path.rglob("*")):
+    names = list_files(path)
+    if not names:
         raise InvalidInputError(
             f"The folder {path} is empty.",
             code="empty_dataset",
             field="path",
             hint="Put data files into it, or choose another folder.",
         )
-    layout = read_layout(path, config, scratch).with_options(options, text_column, path.name)
-    source = Source([], config=layout.config)
+    layout = read_layout(names, path, path.name, config, scratch)
+    layout = layout.with_unclaimed().with_options(options, text_column, path.name)
+    source = Source([], config=layout.config, left_out=layout.left_out)
     for name, paths in layout.files.items():
         files = [
-            DataFile(Path(item), layout.reader, layout.settings, layout.features) for item in paths
+            DataFile(path / item, layout.reader, layout.settings_of(item), layout.features)
+            for item in paths
         ]
         source.splits.append(SplitSource(name, files))
     return source
-
-
-@dataclass
-class Layout:
-    """What a dataset card, or the names of the files, say about a folder."""
-
-    config: str | None
-    reader: str
-    settings: Settings
-    features: Any
-    #: Split -> paths of its files.
-    files: dict[str, list[str]]
-
-    def with_options(
-        self, options: Mapping[str, Any], text_column: str | None, name: str
-    ) -> Layout:
-        """Return the layout with what a request says about each of the files."""
-        refuse_without_effect(options, [self.reader], f"the files of {name}")
-        if (form := options.get("format")) not in (None, self.reader):
-            raise InvalidInputError(
-                f"The files of {name} are read as {self.reader}, not as {form}.",
-                code="bad_option",
-                field="format",
-                hint="Leave the format out, or import the files one by one.",
-            )
-        said = Settings.from_options(options, text_column)
-        return dataclasses.replace(self, settings=said.over(self.settings))
-
-
-def read_layout(path: Path, config: str | None, scratch: Path | None) -> Layout:
-    """Let ``datasets`` find the configuration, splits and files of a folder.
-
-    Only names and the card are looked at, so the files may be empty.
-    """
-    datasets = import_datasets()
-    try:
-        builder = datasets.load_dataset_builder(
-            str(path),
-            name=config,
-            cache_dir=None if scratch is None else str(scratch / "cache"),
-        )
-    except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, RuntimeError) as error:
-        raise _no_data_files(path) from error
-    except Exception as error:
-        # Cards are written by hand: broken YAML, addresses elsewhere, archives and more.
-        raise _bad_config(error, path, config) from error
-    modules = [kind.__module__ for kind in type(builder).__mro__]
-    reader = next((m.rsplit(".", 1)[-1] for m in modules if ".packaged_modules." in m), "unknown")
-    if reader not in READERS:
-        raise unknown_format(f"{path.name} ({reader})")
-    settings = {
-        item.name: getattr(builder.config, item.name)
-        for item in dataclasses.fields(builder.config)
-        if item.name not in {f.name for f in dataclasses.fields(datasets.BuilderConfig)}
-        and item.name != "features"
-        and getattr(builder.config, item.name) != getattr(type(builder.config)(), item.name)
-    }
-    named = None if builder.config.name == "default" and config is None else builder.config.name
-    return Layout(
-        config=named,
-        reader=reader,
-        settings=card_settings(reader, settings),
-        features=builder.info.features,
-        files={
-            str(name): [str(f) for f in paths] for name, paths in builder.config.data_files.items()
-        },
-    )
-
-
-def _no_data_files(path: Path) -> InvalidInputError:
-    found = sorted({item.suffix for item in path.rglob("*") if item.is_file() and item.suffix})
-    error = unknown_format(f"{path.name} (it holds {', '.join(found[:8]) or 'no'} files)")
-    if (path / f"{path.name}.py").is_file():
-        error.hint = "It is made by a Python script, which is not run. Import its data files."
-    return error
-
-
-def _bad_config(error: Exception, path: Path, config: str | None) -> Exception:
-    """Turn what ``datasets`` says about configurations into our own words."""
-    text = str(error)
-    listed = re.search(r"(?:Available: |available configs: )(\[.*?\])", text)
-    names = re.findall(r"'([^']+)'", listed.group(1)) if listed else []
-    if listed and config is not None:
-        return NotFoundError(
-            f"The dataset has no configuration '{config}'.",
-            code="no_such_config",
-            field="config",
-            hint=f"Its configurations are {', '.join(names)}.",
-        )
-    if listed:
-        return InvalidInputError(
-            "The dataset has several configurations.",
-            code="config_needed",
-            field="config",
-            hint=f"Choose one of {', '.join(names)}.",
-        )
-    return InvalidInputError(
-        f"{path.name} cannot be read as a dataset: {' '.join(text.split())[:300]}",
-        code="unknown_format",
-        field="path",
-        hint="Check the 'configs' part of its README.md, and unpack archives.",
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +13,12 @@ from mistudio_ext.room import DiskLimits
 from mistudio_ext.store.readers import Settings
 from mistudio_ext.workers.dataset_files import DataFile
 from mistudio_ext.workers.dataset_sources import (
-    Layout,
     Source,
     SplitSource,
     check_splits,
-    read_layout,
 )
 from mistudio_ext.workers.disk import DiskGuard
+from mistudio_ext.workers.folder_layout import CARDS, Layout, read_layout
 from mistudio_ext.workers.hub import Repository
 
 if TYPE_CHECKING:
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
 #: Branch on which the Hub keeps a Parquet copy of most datasets.
 PARQUET_BRANCH = "refs/convert/parquet"
-
-#: Files that say how the others belong together.
-_CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")
 
 _EXPORTED = re.compile(r"^(?P<config>[^/]+)/(?:partial-)?(?P<split>[^/]+)/\d+\.parquet$")
 
@@ -89,7 +84,9 @@ def open_repository(
         SplitSource(name, [_file(repository, path, layout, guard, report) for path in paths])
         for name, paths in files.items()
     ]
-    return Source(splits, layout.config, repository.commit, list(layout.files))
+    return Source(
+        splits, layout.config, repository.commit, list(layout.files), left_out=layout.left_out
+    )
 
 
 def _file(
@@ -100,48 +97,23 @@ def _file(
     report: Reporter,
 ) -> DataFile:
     local = repository.snapshot / path
-    file = DataFile(local, layout.reader, layout.settings, layout.features)
+    file = DataFile(local, layout.reader, layout.settings_of(path), layout.features)
     if not local.exists():
         file.fetch = lambda: repository.fetch([path], guard=guard, report=report)
     return file
 
 
 def _layout(repository: Repository, config: str | None, scratch: Path, report: Reporter) -> Layout:
-    """Let ``datasets`` read the card and the names, on a folder of empty files."""
-    cards = [name for name in _CARDS if name in repository.files]
+    """Let ``datasets`` read the card and the names."""
+    cards = [name for name in CARDS if name in repository.files]
     snapshot = repository.fetch(cards, report=report)
-    root = scratch / repository.repo_id.rsplit("/", 1)[-1]
-    root.mkdir(parents=True)
-    root = root.resolve()
-    for name in repository.files:
-        target = root / name
-        if not target.resolve().is_relative_to(root):
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name in cards:
-            shutil.copyfile(snapshot / name, target)
-        else:
-            target.touch()
+    title = repository.repo_id.rsplit("/", 1)[-1]
     try:
-        layout = read_layout(root, config, scratch)
+        return read_layout(list(repository.files), snapshot, title, config, scratch)
     except MiStudioError as error:
         if error.field == "path":
             error.field = "repo_id"
         raise
-    for name, paths in layout.files.items():
-        layout.files[name] = [_inside(path, root) for path in paths]
-    return layout
-
-
-def _inside(path: str, root: Path) -> str:
-    if "://" in path or not Path(path).is_relative_to(root):
-        raise InvalidInputError(
-            f"The dataset card points to a file elsewhere: {path}",
-            code="unknown_format",
-            field="repo_id",
-            hint="Download that file and import it from a folder.",
-        )
-    return Path(path).relative_to(root).as_posix()
 
 
 def _exported(request: HubRequest) -> Repository | None:

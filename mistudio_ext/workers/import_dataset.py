@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _PROBE_ROWS = 200
 
 
+#: Files that are left out and named, for each reason.
+NAMED_FILES = 10
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked for: the part ``dataset`` of the job's spec."""
@@ -118,6 +122,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         making(temporary / request.id, request.path) as folder,
     ):
         source = _open(request, scratch, limits, report)
+        _report_left_out(source, report)
         watching = source.watch(request.bad_rows)
         splits = _write(source, request, folder, guard, report)
         return {
@@ -152,6 +157,17 @@ def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter)
         options=request.options,
         text_column=request.text_column,
     )
+
+
+def _report_left_out(source: Source, report: Reporter) -> None:
+    """Name the files that are not read, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in source.left_out.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - NAMED_FILES:,} more" if len(names) > NAMED_FILES else ""
+        listed = ", ".join(names[:NAMED_FILES])
+        report.warn("left_out", f"Left out: {listed}{more} ({reason}).")
 
 
 def _found_in(watching: Sequence[BadRows], report: Reporter) -> list[dict[str, Any]]:

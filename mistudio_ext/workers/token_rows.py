@@ -233,7 +233,7 @@ class RowReader:
                 "or skip bad rows.",
             )
         try:
-            return self._encoder.render_chat(turns, tools_of(tools))
+            return self._encoder.render_chat(turns, tools_of(tools, f"of row {row}"))
         except MiStudioError:
             raise
         except Exception as error:

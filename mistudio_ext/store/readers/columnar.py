@@ -39,7 +39,9 @@ def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[
     bad_rows.unit = "row"
     row = 0
     with _opened(content) as file, _explained(content):
+        columns = settings.extra.get("columns")
         for table in _read(file):
+            table = table if columns is None else table.select(list(columns))
             yield checked(plain(table), row, bad_rows)
             row += table.num_rows
 
