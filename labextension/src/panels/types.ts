@@ -409,7 +409,13 @@ export interface SamplePage {
   offset?: number;
   samples: Sample[];
   /** How a search was done: not complete while the index is being made. */
-  searched?: { complete: boolean; indexed: number; n_rows: number } | null;
+  searched?: {
+    /** The query as it was understood. */
+    read_as?: string | null;
+    complete: boolean;
+    indexed: number;
+    n_rows: number;
+  } | null;
 }
 
 export interface DatasetRequest {

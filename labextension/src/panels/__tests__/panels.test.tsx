@@ -495,6 +495,37 @@ describe('datasets', () => {
     expect(requests.some(each => each.query.includes('q=harbour'))).toBe(true);
   });
 
+  it('say how a query was read where that is not what was typed', async () => {
+    const read: Record<string, string> = { 'foo_bar()': '"foo bar"', Harbour: 'harbour' };
+    server = lists({
+      'GET datasets/ds_1/samples': () => [
+        200,
+        {
+          total: 1,
+          samples: [{ index: 7, split: 'train', text: 'def foo_bar(x)', n_tokens: null }],
+          searched: {
+            read_as: read[new URLSearchParams(requests.at(-1)?.query).get('q') ?? ''] ?? null,
+            complete: true,
+            indexed: 1,
+            n_rows: 1
+          }
+        }
+      ]
+    });
+    const { el, find } = mount('datasets', { selection: { dataset: 'stories' } });
+    const search = (await wait(() => find('input[type=search]'))) as HTMLInputElement;
+    const type = (text: string): void => {
+      search.value = text;
+      search.dispatchEvent(new Event('input', { bubbles: true }));
+    };
+    const line = () => el.querySelector('[data-testid=mistudio-read-as]');
+    expect(line()).toBeNull();
+    type('foo_bar()');
+    await wait(() => expect(line()?.textContent).toBe('Searched for: "foo bar"'));
+    type('Harbour');
+    await wait(() => expect(line()).toBeNull());
+  });
+
   it('ask before they delete', async () => {
     server = lists({
       'DELETE datasets/ds_1': () => {

@@ -114,7 +114,13 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
         onChange={next => onReading({ filters: next })}
         errorAt={errorAt}
       />
-      <Said answer={answer} total={total} loading={found.loading} failed={found.error !== null} />
+      <Said
+        answer={answer}
+        typed={q}
+        total={total}
+        loading={found.loading}
+        failed={found.error !== null}
+      />
       {found.error && !placed && <ErrorNote error={found.error} onRetry={found.retry} />}
       {found.pages && total > 0 && (
         <SampleList
@@ -169,16 +175,24 @@ function GoTo({ found, total, onGo }: GoToProps) {
 
 interface SaidProps {
   answer: SampleAnswer | null;
+  typed: string;
   total: number;
   loading: boolean;
   failed: boolean;
 }
 
-/** How many were found, that nothing was, or that the index is not there yet; said aloud too. */
-function Said({ answer, total, loading, failed }: SaidProps) {
+/**
+ * How a query was read where that is not what was typed, how many were found or that nothing was,
+ * and that the index is not there yet; said aloud too.
+ */
+function Said({ answer, typed, total, loading, failed }: SaidProps) {
   const searched = answer?.searched;
+  const reading = typed === '' || failed ? null : (searched?.read_as ?? null);
   return (
     <div class="jp-mistudio-hint" role="status">
+      {reading !== null && reading.toLowerCase() !== typed.toLowerCase() && (
+        <p data-testid="mistudio-read-as">{t('samples.readAs', { query: reading })}</p>
+      )}
       {!loading && !failed && answer && total === 0 && (
         <p>{t(answer.found ? 'samples.none' : 'samples.empty')}</p>
       )}

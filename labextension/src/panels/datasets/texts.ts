@@ -58,6 +58,7 @@ export const datasetTexts = {
   'upload.import': 'Import',
 
   'samples.search.hint': 'Words, "a phrase", AND OR NOT, prefix*',
+  'samples.readAs': 'Searched for: {query}',
   'samples.indexing':
     'The search index is being made: {done} of {total} rows. Until then a search takes longer.',
   'filters.title': 'Filters',
