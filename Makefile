@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 ARGS ?=
 PYTEST_ARGS ?=
+SEED ?= 0
+UNDER ?=
 # Half of a test's time is a worker or a browser that it waits for.
 TEST_PROCESSES ?= 3
 
@@ -31,12 +33,13 @@ FRONT := $(shell find labextension/src labextension/schema labextension/style -t
 PROXY := tests/hub/node_modules/.package-lock.json
 LABEXTENSION := mistudio_ext/labextension/package.json
 
-.PHONY: help demo test oracle docs install install-test build wheel lint format check-front check-python \
+.PHONY: help demo test test-random test-load oracle docs install install-test build wheel lint format \
+	check-front check-python \
 	chromium clean distclean
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
-	@echo 'Also: build, wheel, docs, lint, format, clean, distclean.'
+	@echo 'Also: test-random, test-load, build, wheel, docs, lint, format, clean, distclean.'
 
 demo:
 	@$(MAKE) -j2 install
@@ -45,7 +48,16 @@ demo:
 test:
 	@$(MAKE) -j2 install-test chromium
 	@$(MAKE) check-front check-python
-	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(UNDER) $(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# The same in another order: of the files, and of the tests in each file. The header names the seed;
+# SEED=N gives that order again.
+test-random:
+	@$(MAKE) test PYTEST_ARGS='--shuffle=$(SEED) $(PYTEST_ARGS)'
+
+# The same while other programs keep the processors, the disk and the memory busy.
+test-load:
+	@$(MAKE) test UNDER='bash scripts/under-load.sh' PYTEST_ARGS='--timeout=900 $(PYTEST_ARGS)'
 
 # Draws for as long as SECONDS says, from SEED on or from a new seed: ONLY=engine,files narrows it.
 SECONDS ?= 3600
