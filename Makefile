@@ -13,7 +13,6 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 ARGS ?=
 PYTEST_ARGS ?=
-SEED ?= 0
 UNDER ?=
 # Half of a test's time is a worker or a browser that it waits for.
 TEST_PROCESSES ?= 3
@@ -33,13 +32,12 @@ FRONT := $(shell find labextension/src labextension/schema labextension/style -t
 PROXY := tests/hub/node_modules/.package-lock.json
 LABEXTENSION := mistudio_ext/labextension/package.json
 
-.PHONY: help demo test test-random test-load oracle docs install install-test build wheel lint format \
-	check-front check-python \
-	chromium clean distclean
+.PHONY: help demo test test-random test-load oracle docs install install-test build \
+	wheel lint format check-front check-python chromium clean distclean
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
-	@echo 'Also: test-random, test-load, build, wheel, docs, lint, format, clean, distclean.'
+	@echo 'Also: test-random, test-load, oracle, build, wheel, docs, lint, format, clean, distclean.'
 
 demo:
 	@$(MAKE) -j2 install
@@ -53,7 +51,7 @@ test:
 # The same in another order: of the files, and of the tests in each file. The header names the seed;
 # SEED=N gives that order again.
 test-random:
-	@$(MAKE) test PYTEST_ARGS='--shuffle=$(SEED) $(PYTEST_ARGS)'
+	@$(MAKE) test PYTEST_ARGS='--shuffle=$(or $(SEED),0) $(PYTEST_ARGS)'
 
 # The same while other programs keep the processors, the disk and the memory busy.
 test-load:

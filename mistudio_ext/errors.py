@@ -7,6 +7,7 @@ notebook all show these same fields.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -23,6 +24,8 @@ class MiStudioError(Exception):
         What the user can do about it.
     field
         The input field at fault, if there is one.
+    remedies
+        Changes of the request that mend it: ``{"label", "change": {field: value}}`` each.
     """
 
     default_code: ClassVar[str] = "error"
@@ -35,23 +38,27 @@ class MiStudioError(Exception):
         code: str | None = None,
         hint: str | None = None,
         field: str | None = None,
+        remedies: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
         self.hint = hint
         self.field = field
+        self.remedies = list(remedies)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``{code, message}`` with ``hint`` and ``field`` where they are set."""
+        """Return ``{code, message}`` with hint, field and remedies where they are set."""
         body: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.hint:
             body["hint"] = self.hint
         if self.field:
             body["field"] = self.field
+        if self.remedies:
+            body["remedies"] = self.remedies
         return body
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,7 +105,7 @@ class NoSpaceError(MiStudioError, OSError):
 
     Parameters
     ----------
-    message, code, hint, field
+    message, code, hint, field, remedies
         As for every error.
     needed_bytes
         What was to be written, where it is known.
@@ -116,10 +123,11 @@ class NoSpaceError(MiStudioError, OSError):
         code: str | None = None,
         hint: str | None = None,
         field: str | None = None,
+        remedies: Sequence[dict[str, Any]] = (),
         needed_bytes: int | None = None,
         free_bytes: int | None = None,
     ) -> None:
-        super().__init__(message, code=code, hint=hint, field=field)
+        super().__init__(message, code=code, hint=hint, field=field, remedies=remedies)
         self.needed_bytes = needed_bytes
         self.free_bytes = free_bytes
 
@@ -200,11 +208,12 @@ def from_dict(body: dict[str, Any], kind: type[MiStudioError] | None = None) -> 
         else :class:`MiStudioError`.
     """
     kind = kind or _BY_CODE.get(body.get("code", ""), MiStudioError)
-    facts = {name: body[name] for name in ("needed_bytes", "free_bytes") if name in body}
+    sizes = ("needed_bytes", "free_bytes") if issubclass(kind, NoSpaceError) else ()
     return kind(
         body.get("message", "Something went wrong."),
         code=body.get("code"),
         hint=body.get("hint"),
         field=body.get("field"),
-        **(facts if issubclass(kind, NoSpaceError) else {}),
+        remedies=body.get("remedies", ()),
+        **{name: body.get(name) for name in sizes},
     )

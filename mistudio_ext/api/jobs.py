@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from mistudio_ext.api.handlers import Json, StudioHandler, allowed
+from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.services.context import only_known
 
 #: Jobs that the list shows.
 LISTED = 200
@@ -83,10 +85,14 @@ class RetryHandler(StudioHandler):
 
     @allowed("execute")
     async def post(self, job_id: str) -> None:
-        """Queue an ended job again."""
+        """Queue an ended job again, as it was asked for or with changes."""
         jobs = (await self.studio()).jobs
-        token = self.body().get("token")
+        body = self.body()
+        only_known(body, "token", "change")
+        token, change = body.get("token"), body.get("change") or {}
+        if not isinstance(change, dict):
+            raise InvalidInputError("change must be an object.", code="bad_change", field="change")
         secrets = {"HF_TOKEN": token} if isinstance(token, str) and token else None
         await self.reply(
-            self.host.call(lambda: {"job": jobs.view(jobs.retry(job_id, secrets))}), 202
+            self.host.call(lambda: {"job": jobs.view(jobs.retry(job_id, secrets, change))}), 202
         )

@@ -126,6 +126,7 @@ class Endings:
             del self._late[job_id]
 
     def _end(self, job: JobRecord, state: str, error: Json) -> None:
+        error = self._with_remedies(job, error)
         try:
             if job.kind in self._board.kinds:
                 self._board.kinds[job.kind].fail(job, state, error)
@@ -137,6 +138,16 @@ class Endings:
         self._settle(job, state, error)
         if error["code"] == "no_space":
             _log.warning("%s %s: %s", job.id, state, error["message"])
+
+    def _with_remedies(self, job: JobRecord, error: Json) -> Json:
+        """Return an error with all that could mend it."""
+        kind = self._board.kinds.get(job.kind)
+        try:
+            found = kind.remedies(job, error) if kind else ()
+        except MiStudioError:  # What it was to make is gone.
+            found = ()
+        remedies = [*error.get("remedies", ()), *found]
+        return {**error, "remedies": remedies} if remedies else error
 
     def describe(self, job: JobRecord, error: Exception) -> Json:
         """Return why a job fails that the server could not bring to its start or its end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,11 @@ class JobKind:
         MiStudioError if the job cannot start.
     apart
         It mostly waits (for a network), so it does not count among ``max_running``.
+    remedies
+        Tells, for a job that failed and its error, what a retry could change to mend it.
+    change
+        Changes what a failed job was asked for before it is tried again. Raises MiStudioError
+        if that cannot be.
     reuses
         It takes a worker process that an earlier job left warm, if there is one.
     """
@@ -74,3 +79,5 @@ class JobKind:
     needs: Callable[[JobRecord], Needs] | None = None
     apart: bool = False
     reuses: bool = True
+    remedies: Callable[[JobRecord, Json], Sequence[Json]] = lambda _job, _error: ()
+    change: Callable[[JobRecord, Json], None] | None = None

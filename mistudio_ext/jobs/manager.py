@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,11 @@ class JobManager:
             cancel_grace_s=cancel_grace_s,
             chore=self.forget_old,
         )
+
+    @property
+    def kinds(self) -> Mapping[str, JobKind]:
+        """The kinds of jobs that are known, by name."""
+        return self._kinds
 
     def register(self, kind: JobKind) -> None:
         """Make a kind of job known; before :meth:`start`."""
@@ -252,8 +257,28 @@ class JobManager:
             with contextlib.suppress(ConflictError, NotFoundError):  # It changed this moment.
                 self.forget(job.id)
 
-    def retry(self, job_id: str, secrets: dict[str, str] | None = None) -> JobRecord:
-        """Queue an ended job again; what its worker left is used."""
+    def retry(
+        self, job_id: str, secrets: dict[str, str] | None = None, change: Json | None = None
+    ) -> JobRecord:
+        """Queue an ended job again; what its worker left is used.
+
+        Parameters
+        ----------
+        job_id
+            A job that failed, was cancelled or interrupted.
+        secrets
+            Environment variables for the worker that are kept in memory only.
+        change
+            Fields of what was asked for that are to be other ones, as the error's ``remedies``
+            propose them; checked like a first request.
+
+        Raises
+        ------
+        ConflictError
+            If the job has not ended so, or if the changed request is that of something else.
+        InvalidInputError
+            For a change that cannot be.
+        """
         job = self._catalog.jobs.get(job_id)
         if job.state not in ("failed", "cancelled", "interrupted"):
             raise ConflictError(
@@ -261,6 +286,15 @@ class JobManager:
                 "can be tried again.",
                 code="not_ended",
             )
+        if change:
+            changes = self._kinds[job.kind].change
+            if changes is None:
+                raise InvalidInputError(
+                    f"A job of the kind '{job.kind}' is tried again as it is.",
+                    code="unknown_field",
+                    field=next(iter(change)),
+                )
+            changes(job, change)
         for needed_id in job.depends_on:
             needed = self._catalog.jobs.find(id=needed_id)
             if needed is not None and needed.state not in ("done", "queued", "running"):

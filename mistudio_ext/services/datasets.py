@@ -8,6 +8,7 @@ from typing import Any
 from mistudio_ext.catalog import DatasetRecord, JobRecord, new_id
 from mistudio_ext.errors import InvalidInputError, NotFoundError
 from mistudio_ext.jobs import JobKind
+from mistudio_ext.services import remedies
 from mistudio_ext.services.context import Context, Json, delete_each, free_name, new_name, text_of
 from mistudio_ext.services.dataset_deletion import DatasetDeletion
 from mistudio_ext.services.dataset_requests import default_name, identity, read_request
@@ -16,6 +17,9 @@ from mistudio_ext.services.names import kept_name, noticed
 from mistudio_ext.services.uploads import UploadService
 
 KIND = "dataset.import"
+
+#: What a retry may change.
+_CHANGES = ("config", "revision", "splits", "columns", "text_column", "max_rows", "options")
 
 #: What a list can be sorted by.
 SORTS = ("created_at", "name", "n_rows", "n_bytes", "source", "state")
@@ -37,6 +41,8 @@ class DatasetService:
                 finish=self._finish,
                 fail=self._fail,
                 restart=self._restart,
+                remedies=self._remedies,
+                change=self._change,
                 environment=context.worker_environment,
                 limit=2,
                 apart=True,
@@ -208,6 +214,26 @@ class DatasetService:
 
     def _restart(self, job: JobRecord) -> None:
         self._changed(job.params["dataset"], state="pending", error=None)
+
+    def _remedies(self, job: JobRecord, error: Json) -> Sequence[Json]:
+        return remedies.common(error)
+
+    def _change(self, job: JobRecord, fields: Json) -> None:
+        """Change what a failed import was asked for."""
+        remedies.only(fields, *_CHANGES)
+        with self._context.creating:
+            record = self._catalog.get(job.params["dataset"])
+            options = {**record.request.get("options", {}), **(fields.get("options") or {})}
+            body = {**record.request, **fields, **({"options": options} if options else {})}
+            request, _ = read_request(self._context, self._uploads, body)
+            known_by = identity(request)
+            remedies.same_elsewhere(self._catalog.find, record, known_by)
+            self._changed(
+                record.id,
+                request=request,
+                identity=known_by,
+                **{name: request.get(name) for name in ("text_column", "config", "revision")},
+            )
 
     def _resume(self, record: DatasetRecord, secrets: dict[str, str]) -> tuple[Json, Json | None]:
         """Return a dataset that was asked for before; a failed one is tried again."""

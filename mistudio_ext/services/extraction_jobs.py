@@ -14,7 +14,7 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import JobKind, Needs
-from mistudio_ext.services import estimates, fallback, manifests
+from mistudio_ext.services import estimates, fallback, manifests, remedies
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.disk_use import disk_use
 from mistudio_ext.services.extraction_plan import ExtractionPlanner, identity_of
@@ -25,7 +25,7 @@ from mistudio_ext.services.extraction_records import (
     weights_of,
 )
 from mistudio_ext.services.models import ModelService, known_files
-from mistudio_ext.spec import fingerprint
+from mistudio_ext.spec import ExtractionSpec, fingerprint
 
 KIND = "extract"
 
@@ -57,6 +57,8 @@ class ExtractionJobs:
                 finish=self._finish,
                 fail=self._fail,
                 restart=self._restart,
+                remedies=self._remedies,
+                change=self._change,
                 environment=context.worker_environment,
                 limit=LIMIT,
                 needs=self._needs,
@@ -200,6 +202,20 @@ class ExtractionJobs:
             return
         self._records.note_state(extraction_id, state, error)
         self._records.note_name(extraction_id)
+
+    def _remedies(self, job: JobRecord, error: Json) -> Sequence[Json]:
+        record = self._context.catalog.extractions.get(job.params["extraction"])
+        if error["code"] == "out_of_memory":
+            return remedies.fewer_tokens(engine_spec(record).batch_tokens)
+        return remedies.common(error)
+
+    def _change(self, job: JobRecord, fields: Json) -> None:
+        """Change how a failed extraction is computed; what it computes stays."""
+        remedies.only(fields, "batch_tokens", "device")
+        record = self._context.catalog.extractions.get(job.params["extraction"])
+        spec = ExtractionSpec.from_dict({**engine_spec(record).to_dict(), **fields})
+        self._context.jobs.place(spec.device)
+        self._records.changed(record.id, spec={**record.spec, **spec.to_dict()})
 
     def _restart(self, job: JobRecord) -> None:
         self._records.note_state(job.params["extraction"], "queued", None)

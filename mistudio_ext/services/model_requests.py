@@ -100,9 +100,7 @@ def _trusts(context: Context, body: Json, request: Json) -> bool:
             field="trust_remote_code",
             hint="Ask the administrator to set allow_remote_code, if you trust the author.",
         )
-    revision = request.get("revision") or ""
-    pinned = len(revision) == _COMMIT_DIGITS and all(c in "0123456789abcdef" for c in revision)
-    if request["source"] == "hub" and not pinned:
+    if request["source"] == "hub" and not is_commit(request.get("revision")):
         raise InvalidInputError(
             "Code can be trusted only at one revision, so that it cannot change afterwards.",
             code="revision_needed",
@@ -110,6 +108,15 @@ def _trusts(context: Context, body: Json, request: Json) -> bool:
             hint="Give the full commit, which hub/models/{org}/{name} names as revision.",
         )
     return True
+
+
+def is_commit(revision: str | None) -> bool:
+    """Tell whether a revision is a full commit, which cannot change."""
+    return (
+        revision is not None
+        and len(revision) == _COMMIT_DIGITS
+        and all(c in "0123456789abcdef" for c in revision)
+    )
 
 
 def model_folder(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.catalog.records import ArchitectureRecord
 from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
 from mistudio_ext.jobs import JobKind
-from mistudio_ext.services import model_requests
+from mistudio_ext.services import model_requests, remedies
 from mistudio_ext.services.context import Context, Json, audit, free_name, new_name, text_of
 from mistudio_ext.services.model_filters import distinct, passes
 from mistudio_ext.services.model_removal import ModelRemoval
@@ -44,6 +45,8 @@ class ModelService:
                 finish=self._finish,
                 fail=self._fail,
                 restart=self._restart,
+                remedies=self._remedies,
+                change=self._change,
                 environment=context.worker_environment,
                 limit=2,
                 apart=True,
@@ -231,6 +234,32 @@ class ModelService:
 
     def _restart(self, job: JobRecord) -> None:
         self.changed(job.params["model"], state="pending", error=None)
+
+    def _remedies(self, job: JobRecord, error: Json) -> Sequence[Json]:
+        record = self._catalog.get(job.params["model"])
+        if error["code"] == "out_of_memory":
+            return remedies.smaller_formats(record.format)
+        if error["code"] == "remote_code" and self._context.settings.allow_remote_code:
+            if record.source == "hub" and not model_requests.is_commit(record.revision):
+                return [{"label": "Allow its code at one commit", "ask": "revision"}]
+            return [remedies.change("Allow its code", trust_remote_code=True)]
+        return remedies.common(error)
+
+    def _change(self, job: JobRecord, fields: Json) -> None:
+        """Change what a failed import was asked for."""
+        remedies.only(fields, "format", "revision", "trust_remote_code")
+        with self._context.creating:
+            record = self._catalog.get(job.params["model"])
+            request, _ = model_requests.read(self._context, {**record.request, **fields})
+            identity = model_requests.identity(request)
+            remedies.same_elsewhere(self._catalog.find, record, identity)
+            self.changed(
+                record.id,
+                request=request,
+                identity=identity,
+                format=request["format"],
+                revision=request.get("revision"),
+            )
 
     def _resume(self, record: ModelRecord, secrets: dict[str, str]) -> tuple[Json, Json | None]:
         """Return a model that was asked for before; a failed one is tried again."""

@@ -14,6 +14,7 @@ from mistudio_ext.catalog import (
 )
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.jobs import JobKind
+from mistudio_ext.services import remedies
 from mistudio_ext.services.context import Context, Json, audit, remove_folder, text_of
 from mistudio_ext.services.datasets import choose_split
 from mistudio_ext.services.tokenization_settings import (
@@ -42,6 +43,8 @@ class TokenizationService:
                 finish=self._finish,
                 fail=self._fail,
                 restart=self._restart,
+                remedies=lambda _job, error: remedies.common(error),
+                change=self._change,
                 environment=context.worker_environment,
                 limit=1,
             )
@@ -217,6 +220,19 @@ class TokenizationService:
 
     def _restart(self, job: JobRecord) -> None:
         self._changed(job.params["tokenization"], state="pending", error=None)
+
+    def _change(self, job: JobRecord, fields: Json) -> None:
+        """Change the settings of a failed tokenization; it begins anew."""
+        with self._context.creating:
+            record = self._catalog.get(job.params["tokenization"])
+            dataset = self._context.catalog.datasets.get(record.dataset_id)
+            source = self._tokenizers.of(record)
+            spec = TokenizationSpec.from_dict({**record.settings, **fields})
+            settings = self._resolved(dataset, source, spec).to_dict()
+            identity = identity_of(dataset, source, record.split, settings)
+            remedies.same_elsewhere(self._catalog.find, record, identity)
+            remove_folder(self._context.settings.folder.tokenization(record.id))
+            self._changed(record.id, settings=settings, identity=identity)
 
     def _whole(self, record: TokenizationRecord) -> bool:
         """Tell whether what a failed one needs is still there."""

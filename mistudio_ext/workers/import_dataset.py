@@ -257,8 +257,16 @@ def _require(table: pa.Table, name: str, field: str) -> str:
             code="no_such_column",
             field=field,
             hint=f"Its columns are {', '.join(table.schema.names)}.",
+            remedies=_as_text(table.schema.names) if field == "text_column" else (),
         )
     return name
+
+
+def _as_text(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the columns that a retry can take for the text, a few of many."""
+    return [
+        {"label": f"Use '{name}' as text", "change": {"text_column": name}} for name in names[:5]
+    ]
 
 
 def _finish(
@@ -282,6 +290,7 @@ def _finish(
             code="no_text_column",
             field="text_column",
             hint=f"Its columns are {', '.join(first.schema.names)}; name one to use it as text.",
+            remedies=_as_text(first.schema.names),
         )
     digest = xxhash.xxh3_128()
     for split in splits:

@@ -24,6 +24,9 @@ from mistudio_ext.workers.text_encoder import TextEncoder, model_vocab_size
 if TYPE_CHECKING:
     from mistudio_ext.workers.reporter import Reporter
 
+#: What mends a row that cannot be tokenized.
+SKIP = ({"label": "Skip bad rows", "change": {"bad_rows": "skip"}},)
+
 #: Characters that go through the tokenizer at once; bounds the memory.
 BATCH_CHARS = 2_000_000
 
@@ -242,6 +245,7 @@ class RowReader:
                 code="bad_row",
                 field="chat_template",
                 hint="Mend the row, switch the chat template off, or skip bad rows.",
+                remedies=SKIP,
             ) from error
 
     def _encode(self, first: int, texts: Sequence[str | None]) -> list[list[int] | None]:
@@ -280,6 +284,7 @@ class RowReader:
                 f"The tokenizer fails on row {row}: {cause}",
                 code="bad_row",
                 hint="Mend the row, or skip bad rows.",
+                remedies=SKIP,
             )
             error.__cause__ = cause
             self._leave_out(row, error)

@@ -308,9 +308,9 @@ export class Api {
     return this.request('POST', `jobs/${encodeURIComponent(job)}/cancel`, { body: {} });
   }
 
-  retry(job: string): Promise<{ job: Job }> {
+  retry(job: string, change?: Record<string, unknown>): Promise<{ job: Job }> {
     return this.request('POST', `jobs/${encodeURIComponent(job)}/retry`, {
-      body: {},
+      body: change ? { change } : {},
       starts: true
     });
   }

@@ -221,9 +221,9 @@ export class Store {
     this.jobs.absorb((await this.api.setPriority(job, priority)).job, asked);
   }
 
-  async retry(job: string): Promise<void> {
+  async retry(job: string, change?: Record<string, unknown>): Promise<void> {
     const asked = this.jobs.now;
-    this.jobs.absorb((await this.api.retry(job)).job, asked);
+    this.jobs.absorb((await this.api.retry(job, change)).job, asked);
   }
 
   /** Deletes; returns the bytes that this freed. */

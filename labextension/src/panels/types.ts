@@ -7,6 +7,14 @@ export interface Problem {
   code: string;
   message: string;
   hint?: string | null;
+  remedies?: Remedy[];
+}
+
+/** What would mend a failed job: other values for fields of its request, or one that is asked for. */
+export interface Remedy {
+  label: string;
+  change?: Record<string, unknown>;
+  ask?: string;
 }
 
 export interface Notice {

@@ -89,6 +89,10 @@ class BadRows:
                 hint=hint
                 or self.hint
                 or f"Fix that {self.unit}, or choose to skip or to keep rows that cannot be read.",
+                remedies=[
+                    {"label": label, "change": {"options": {"bad_rows": choice}}}
+                    for label, choice in (("Skip broken rows", "skip"), ("Keep them", "keep"))
+                ],
             )
         self.count += 1
         if len(self.listed) < LISTED:
