@@ -23,6 +23,10 @@ from tests.ui.frontends import SLOW, Panels, open_lab, sidebar
 __all__ = ["hub_root"]
 
 
+#: The first test ends with a list that is empty again, before the others add models.
+pytestmark = pytest.mark.story
+
+
 @pytest.fixture(scope="module")
 def hub(hub_root: Path) -> Iterator[HubSim]:
     """Return the loopback Hub of all stories."""

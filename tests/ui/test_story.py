@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,19 @@ from tests.ui.frontends import (
     wait_for_app,
 )
 
+#: The first test begins with an empty catalog, as a person does; the others find what it made.
+pytestmark = pytest.mark.story
+
 HOOKS = ["blocks.1.hook_mlp_out", "blocks.1.hook_resid_post", "blocks.4.hook_mlp_out"]
+
+
+@pytest.fixture
+def sample(jupyter: JupyterProcess) -> None:
+    """Have the sample dataset and model, also where a test runs alone."""
+    for noun in ("datasets", "models"):
+        jupyter.api(noun, {"source": "sample"})
+        while any(each["state"] != "ready" for each in jupyter.api(noun)[noun]):
+            time.sleep(0.1)
 
 
 def check_against_disk(
@@ -131,6 +144,7 @@ def test_sidebar_to_kernel_in_jupyterlab(jupyter: JupyterProcess, page: Page, sh
         shots(f"{tab.lower()}-dark")
 
 
+@pytest.mark.usefixtures("sample")
 def test_windows_reloads_and_restarts(jupyter: JupyterProcess, page: Page) -> None:
     open_lab(page, jupyter)
     panels = sidebar(page)
@@ -168,6 +182,7 @@ def test_windows_reloads_and_restarts(jupyter: JupyterProcess, page: Page) -> No
     other.close()
 
 
+@pytest.mark.usefixtures("sample")
 def test_panels_in_a_cell(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
     open_lab(page, jupyter)
     new_notebook(page)
@@ -187,6 +202,7 @@ def test_panels_in_a_cell(jupyter: JupyterProcess, page: Page, shots: Shots) -> 
     shots("cell-in-the-kernel")
 
 
+@pytest.mark.usefixtures("sample")
 def test_sidebar_to_kernel_in_notebook7(jupyter: JupyterProcess, page: Page, shots: Shots) -> None:
     open_notebook7(page, jupyter, "seven.ipynb")
     page.get_by_role("menuitem", name="View").click()
