@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,10 +146,22 @@ def _join_layers(argv: Sequence[str]) -> list[str]:
 def complain(error: MiStudioError) -> int:
     """Print an error as one line and return the exit code."""
     where = f" [{error.field}]" if error.field else ""
-    line = " ".join(f"{error.message} {error.hint or ''}".split())
+    line = " ".join(f"{error.message} {error.hint or ''} {_remedies(error)}".split())
     print(f"jupyter mistudio: {error.code}{where}: {line}", file=sys.stderr)
     bad_argument = isinstance(error, InvalidInputError | NotFoundError)
     return BAD_ARGUMENTS if bad_argument else FAILED
+
+
+def _remedies(error: MiStudioError) -> str:
+    """Return the options with which the same command may end well."""
+    changes = [dict(remedy.get("change") or {}) for remedy in error.remedies]
+    fields = [change.pop("options", {}) | change for change in changes]
+    options = [
+        " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in change.items())
+        for change in fields
+        if change
+    ]
+    return f"Or call it again with {', or with '.join(options)}." if options else ""
 
 
 if __name__ == "__main__":

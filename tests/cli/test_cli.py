@@ -15,7 +15,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from mistudio_ext import sample
-from mistudio_ext.cli.main import main
+from mistudio_ext.cli.main import complain, main
+from mistudio_ext.errors import InvalidInputError
 
 ROWS = [f"Row {n}: the cat number {n} sat on mat {n * 7}." for n in range(60)]
 
@@ -218,6 +219,20 @@ def test_a_failed_job_ends_with_one_line(tmp_path: Path) -> None:
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("jupyter mistudio: ")
     assert not list(data.glob("activations/*/*.npy"))
+
+
+def test_what_mends_a_failure_is_said_as_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same command with one of them may end well; what is no option is not said."""
+    changes: list[dict[str, object]] = [
+        {"options": {"bad_rows": "skip"}},
+        {"text_column": "the body"},
+        {},
+    ]
+    remedies = [{"label": "It", "change": change} for change in changes]
+    assert complain(InvalidInputError("It is broken.", remedies=remedies)) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "again with --bad-rows skip, or with --text-column 'the body'." in said
 
 
 def test_doctor(tmp_path: Path) -> None:
