@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mistudio_ext.engine.load import class_for, meta_model
+from mistudio_ext.engine.model.bitsandbytes_layers import published
 from mistudio_ext.engine.model.four_bit import BLOCK, NESTED_BLOCK
 from mistudio_ext.engine.model.quantized_linear import quantizable_layers, shape_of
 from mistudio_ext.engine.structure import (
@@ -27,6 +28,7 @@ from mistudio_ext.engine.structure import (
     text_model,
 )
 from mistudio_ext.engine.two_bit import GROUP
+from mistudio_ext.spec import MODEL_FORMATS
 
 #: Tokens of the samples with which activations are counted, where the model can read as many.
 LENGTH = 512
@@ -106,12 +108,18 @@ def memory_by_format(model: nn.Module) -> dict[str, dict[str, int]]:
     total = parameter_count(model)
     buffers = sum(b.numel() * b.element_size() for b in model.buffers())
     shapes = [shape_of(layer) for layer in quantizable_layers(model).values()]
-    shrinks = sum(rows * columns for rows, columns in shapes)
+    counts = [rows * columns for rows, columns in shapes]
+    shrinks = sum(counts)
     packed = {
         "q8": sum(n * k + 4 * n for n, k in shapes),
         "q4": sum(_nf4(n * k) for n, k in shapes),
         "q2": sum(_q2(n, k) for n, k in shapes),
     }
+    if (facts := published(getattr(model, "config", None))) is not None:
+        # Whatever is asked for, the weights stay what their publisher made of them.
+        four_bits = _nf4 if facts.get("bnb_4bit_use_double_quant") else _nf4_once
+        made = packed["q8"] if facts.get("load_in_8bit") else sum(map(four_bits, counts))
+        packed = dict.fromkeys(MODEL_FORMATS, made)
     found = {"fp32": {"cpu": 4 * total, "gpu": 4 * total}}
     found["bf16"] = {"cpu": 2 * total, "gpu": 2 * total}
     found["fp16"] = {"cpu": 4 * total, "gpu": 2 * total}  # The CPU computes it in float32.
@@ -206,6 +214,11 @@ def _peaks(model: nn.Module, layers: list[nn.Module], batch: int, length: int) -
 def _nf4(count: int) -> int:
     blocks = math.ceil(count / BLOCK)
     return math.ceil(count / 2) + blocks + 4 * math.ceil(blocks / NESTED_BLOCK) + _NF4_TABLES
+
+
+def _nf4_once(count: int) -> int:
+    # Without the second quantisation: absmax in float32, and one table.
+    return math.ceil(count / 2) + 4 * math.ceil(count / BLOCK) + 16 * 4
 
 
 def _q2(rows: int, columns: int) -> int:

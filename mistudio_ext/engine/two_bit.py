@@ -74,7 +74,8 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     step = max(1, _AT_ONCE // (columns + missing))
     parts = []
     for part in torch.split(weight, step):
-        wide = part.float()
+        # In float64, so that the order in which a processor adds decides no bit of the scales.
+        wide = part.double()
         if missing:
             # The last weight again: it moves the fit of the last group least.
             wide = torch.cat([wide, wide[:, -1:].expand(-1, missing)], dim=1)
@@ -101,7 +102,7 @@ def _fit(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for share in _STARTS:
         s, m = _lloyd(groups, half * share * 2 / (_LEVELS - 1), middle - half * share)
         # What is kept is what is stored: rounded to float16.
-        s, m = s.half().float(), m.half().float()
+        s, m = s.half().double(), m.half().double()
         error = (groups - (_assign(groups, s, m) * s + m)).square().sum(1, keepdim=True)
         better = error < best
         best = torch.where(better, error, best)

@@ -19,13 +19,21 @@ import numpy.typing as npt
 import pytest
 import torch
 from torch import nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+)
 
-from mistudio_ext.engine.load import load_model
+from mistudio_ext.engine.inspect import memory_of
+from mistudio_ext.engine.load import load_model, meta_model
 from mistudio_ext.engine.model import quantized_linear
 from mistudio_ext.engine.model.eight_bit import EightBitLinear
 from mistudio_ext.engine.model.four_bit import FourBitLinear
 from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
+from mistudio_ext.engine.sizes import memory_by_format
 from mistudio_ext.errors import InvalidInputError
 from tests.engine.helpers import make_spec, one_by_one
 from tests.engine.tiny import tiny_model
@@ -379,3 +387,33 @@ def test_a_model_that_a_format_does_not_change_is_refused(
     with pytest.raises(InvalidInputError) as caught:
         load_model(models / "good", "q2")
     assert caught.value.code == "nothing_to_quantize"
+
+
+# -- quantised before it was published -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"load_in_8bit": True},
+        {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+        {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+    ],
+)
+def test_published_weights(options: dict[str, Any], models: Path, tmp_path: Path) -> None:
+    """Computed in float32, though the file is in float16, and estimated as they are."""
+    chosen: Any = BitsAndBytesConfig(**options)  # type: ignore[no-untyped-call]
+    made = AutoModelForCausalLM.from_pretrained(
+        models / "both", quantization_config=chosen, device_map={"": "cpu"}, dtype=torch.float16
+    )
+    made.save_pretrained(tmp_path)
+    loaded = load_model(tmp_path, "fp32")
+    ids = torch.tensor(random_rows()[1])[None]
+    plain = dequantised(loaded.model, load_model(models / "both", "fp32").model)
+    with torch.inference_mode():
+        found, right = (m(ids, output_hidden_states=True) for m in (loaded.model, plain))
+    assert found.hidden_states[-1].dtype == loaded.dtype == torch.float32
+    # What is not quantised went through float16 when the model was saved.
+    assert furthest(found.hidden_states[-1][0].numpy(), right.hidden_states[-1][0].numpy()) < 0.01
+    told = memory_by_format(meta_model(loaded.model.config))
+    assert told["fp32"]["cpu"] == pytest.approx(memory_of(loaded.model), rel=0.01)

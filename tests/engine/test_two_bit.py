@@ -56,6 +56,18 @@ def test_forward_is_a_linear_layer_of_any_width(width: int) -> None:
     assert layer.dequantised(torch.float32).shape == (10, width)
 
 
+def test_the_order_of_adding_decides_nothing() -> None:
+    """Processors add in different orders: scales, offsets and levels are the same all the same."""
+    weight = weights(512, 16 * GROUP)
+    order = torch.randperm(GROUP, generator=torch.Generator().manual_seed(4))
+    turned = weight.reshape(512, 16, GROUP)[..., order].flatten(1)
+    layer, other = TwoBitLinear(weight), TwoBitLinear(turned)
+    assert torch.equal(layer.scale, other.scale)
+    assert torch.equal(layer.offset, other.offset)
+    expected = layer.weight.reshape(512, 16, GROUP)[..., order].flatten(1)
+    assert torch.equal(other.weight, expected)
+
+
 def test_constant_groups_stay_finite() -> None:
     weight = torch.zeros(4, 2 * GROUP)
     weight[2:] = 0.5

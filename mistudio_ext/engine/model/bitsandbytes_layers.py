@@ -38,12 +38,20 @@ def config_for(format: str, compute: torch.dtype) -> Any:
     return BitsAndBytesConfig(**chosen)  # type: ignore[no-untyped-call]
 
 
+def published(config: Any) -> dict[str, Any] | None:
+    """Return what a model's config says of weights that bitsandbytes quantised, None if it did not.
+
+    The settings are those of transformers' ``BitsAndBytesConfig``.
+    """
+    found = getattr(config, "quantization_config", None) or {}
+    facts: dict[str, Any] = found if isinstance(found, dict) else found.to_dict()
+    named = "bitsandbytes" in str(facts.get("quant_method") or "")
+    return facts if named or facts.get("load_in_4bit") or facts.get("load_in_8bit") else None
+
+
 def is_bitsandbytes(config: Any) -> bool:
     """Tell whether a model's config says that bitsandbytes quantised its weights."""
-    found = getattr(config, "quantization_config", None) or {}
-    facts = found if isinstance(found, dict) else found.to_dict()
-    method = str(facts.get("quant_method") or "")
-    return "bitsandbytes" in method or bool(facts.get("load_in_4bit") or facts.get("load_in_8bit"))
+    return published(config) is not None
 
 
 def quantise_rest(model: nn.Module, format: str, paths: Iterable[str], dtype: torch.dtype) -> None:
