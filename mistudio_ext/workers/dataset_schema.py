@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.cells import cells, is_json
@@ -235,7 +237,7 @@ def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
         yield from batches(table.slice(0, half))
         yield from batches(table.slice(half))
     else:
-        compact = table.combine_chunks().take(pa.array(range(table.num_rows)))
+        compact = table.combine_chunks().take(pa.array(np.arange(table.num_rows)))
         yield from compact.combine_chunks().to_batches()
 
 

@@ -324,6 +324,8 @@ def _refusal(case: Case, broken: Broken, error: MiStudioError) -> Outcome:
             detail = f"the line ({lines}) is not named: {error.code}: {said}"[:500]
             return Outcome((Problem(f"line not named: {case['format']}, {broken[0]}", detail),))
         return Outcome(figures={"broken files refused with the line": 1})
+    if case["encoding"] == "cp1252" and not case["encoding_said"] and "windows-1252" in str(error):
+        return Outcome(figures={"encodings in doubt that were named": 1})
     kind = f"refused with {error.code}: {case['format']}"
     return Outcome((Problem(kind, f"{error}"[:500]),))
 

@@ -33,7 +33,7 @@ _BOMS = (
 _LATIN = ("cp1252", "cp1250", "cp1254")
 
 #: Lines with letters outside ASCII that make an encoding more likely than a damaged byte.
-_ENOUGH_LINES = 5
+_ENOUGH_LINES = 3
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

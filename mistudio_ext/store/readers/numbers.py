@@ -184,6 +184,8 @@ def _without_empty(column: pa.ChunkedArray) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pc.min(pc.binary_length(column)).as_py():
+        return column
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
