@@ -103,6 +103,8 @@ def _look(reader: Reader, content: Content, given: dict[str, Any]) -> dict[str, 
     bad_rows = BadRows("skip", content.name)
     table = _first_rows(reader, beginning, read_as.settings, bad_rows)
     found = _describe_table(table)
+    if bad_rows.note:
+        notes.append(f"{content.name}: {bad_rows.note}.")
     if bad_rows.count:
         # Broken rows say nothing about the columns, but a person wants to see them.
         kept = BadRows("keep", content.name)

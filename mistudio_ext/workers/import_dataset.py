@@ -175,6 +175,9 @@ def _found_in(watching: Sequence[BadRows], report: Reporter) -> list[dict[str, A
     met = [bad_rows for bad_rows in watching if bad_rows.count]
     for bad_rows in met:
         report.warn("bad_rows", bad_rows.sentence())
+    for bad_rows in watching:
+        if bad_rows.note:
+            report.warn("read_as", f"{bad_rows.file}: {bad_rows.note}.")
     return [bad_rows.summary() for bad_rows in met]
 
 

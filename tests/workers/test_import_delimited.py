@@ -197,6 +197,24 @@ def test_what_is_unusual_is_said(tmp_path: Path, import_dataset: Import) -> None
     assert detect(path)["options"] == result["options"]
 
 
+def test_rows_that_a_value_may_have_swallowed_are_told(
+    tmp_path: Path, data_dir: Path, import_dataset: Import
+) -> None:
+    """Two marks that balance by chance: nobody can be sure, so a person is asked to look."""
+    path = tmp_path / "a.tsv"
+    path.write_text('src\ttext\n1\t"Hello there\n2\tand bye"\n3\tthree\n')
+    report = Recorder()
+    import_dataset(path, report)
+    assert report.warnings == ["read_as"]
+    assert "choose quoting none" in detect(path)["notes"][0]
+    import_dataset(path, data_dir=tmp_path / "again", options={"quoting": "none"})
+    harmless = tmp_path / "b.tsv"
+    harmless.write_text('src\ttext\n1\t"two\nlines"\n')
+    report = Recorder()
+    import_dataset(harmless, report, data_dir=tmp_path / "third")
+    assert report.warnings == []
+
+
 def test_a_web_page_is_no_table(tmp_path: Path, import_dataset: Import) -> None:
     (tmp_path / "a.csv").write_text("<!DOCTYPE html>\n<html><body>Sign in</body></html>\n")
     with pytest.raises(MiStudioError) as caught:

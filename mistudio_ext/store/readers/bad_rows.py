@@ -48,6 +48,8 @@ class BadRows:
         Broken rows, and how many of them were kept.
     listed : list of (int, str)
         Line and reason of the first 1,000.
+    note : str or None
+        What is strange about rows that are not broken, without a full stop.
     """
 
     choice: str
@@ -57,6 +59,7 @@ class BadRows:
     count: int = 0
     kept: int = 0
     listed: list[tuple[int, str]] = field(default_factory=list)
+    note: str | None = None
 
     def __post_init__(self) -> None:
         if self.choice not in CHOICES:

@@ -178,6 +178,8 @@ def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[
     types = ColumnTypes(settings.types)
     for table in Blocks(content, settings, bad_rows).tables():
         if table.num_rows:
+            if bad_rows.note is None and settings.quoting == "standard":
+                bad_rows.note = _swallowed(table, settings.delimiter or ",")
             yield types.typed(table)
 
 
@@ -345,6 +347,26 @@ class Blocks:
             at = self._names.index(name)
             cells[at] = cells[at] if is_said(cells[at], kind) else ""
         return cells
+
+
+def _swallowed(table: pa.Table, delimiter: str) -> str | None:
+    """Return a note if a value in quotation marks has lines that look like rows.
+
+    Commas are too common in texts to tell.
+    """
+    import pyarrow.compute as pc
+
+    if delimiter == "," or table.num_columns < 2:
+        return None
+    for column in table.columns:
+        for cell in column.filter(pc.match_substring(column, "\n")).slice(0, 100).to_pylist():
+            for line in cell.split("\n")[1:]:
+                if line.count(delimiter) == table.num_columns - 1:
+                    return (
+                        f"a value in quotation marks has lines that look like rows "
+                        f"({_short(line)}); if marks are text in this file, choose quoting none"
+                    )
+    return None
 
 
 _FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|$)")
