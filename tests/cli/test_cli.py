@@ -30,6 +30,24 @@ def cli(*arguments: str, data: Path, check: int | None = 0) -> subprocess.Comple
     return ended
 
 
+def test_how_a_file_is_read_can_be_said(tmp_path: Path) -> None:
+    """What is said reaches the import, and the record says it again."""
+    path = tmp_path / "a.csv"
+    path.write_bytes('1\t"na\xefve\n2\tx\n'.encode("cp1252"))
+    how = ("--encoding", "cp1252", "--delimiter", "tab", "--no-header", "--quoting", "none")
+    asked = ("import", str(path), *how, "--type", "column_0=text", "--json")
+    imported = json.loads(cli(*asked, data=tmp_path / "data").stdout)
+    assert imported["options"] == {
+        "format": "csv",
+        "encoding": "cp1252",
+        "delimiter": "\t",
+        "header": False,
+        "quoting": "none",
+        "types": {"column_0": "text"},
+    }
+    assert [column["dtype"] for column in imported["columns"]] == ["string", "string"]
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     """A file with a few short documents."""
