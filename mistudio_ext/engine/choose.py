@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from mistudio_ext.engine import points
+from torch import nn
+
+from mistudio_ext.engine import points, verify
 from mistudio_ext.engine.points import Point
 from mistudio_ext.engine.structure import Structure
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.hookpoints import MODULE_PREFIX, order, split_name
 
 
-def choose_points(structure: Structure, config: Any, hooks: Sequence[str]) -> list[Point]:
+def choose_points(model: nn.Module, structure: Structure, hooks: Sequence[str]) -> list[Point]:
     """Return the hook points of these names, in the order of the forward pass.
+
+    Points that fail a check on this model, in its dtype, are not there.
 
     Raises
     ------
     InvalidInputError
         If the model lacks one of them (code ``no_such_hook``, field ``hooks``).
     """
-    mapped = points.build(structure, config)
+    mapped, _ = verify.verify(model, structure, points.build(structure, model.config))
     chosen: list[Point] = []
     for name in sorted(dict.fromkeys(hooks), key=order):
         if name.startswith(MODULE_PREFIX):

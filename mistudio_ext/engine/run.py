@@ -152,7 +152,7 @@ class _Extraction:
         for code, message in loaded.warnings:
             self._warn(code, message)
         structure = discover(loaded.model)
-        chosen = choose_points(structure, loaded.model.config, request.spec.hooks)
+        chosen = choose_points(loaded.model, structure, request.spec.hooks)
         structure = structure.without_values()
         self._check_contexts(loaded, structure, contexts)
         identity = output.identity_of(request, contexts, chosen, self._record)

@@ -15,8 +15,11 @@ from torch import Tensor
 
 from mistudio_ext.engine.tracing import Call, Key
 
-#: Roundings that a sum of three terms may meet, with room for another order of addition.
-_ROUNDINGS = 8.0
+#: Units in the last place by which a sum of three terms may be off: half of one for each addition
+#: and each factor, of numbers no larger than all terms together.
+_ROUNDINGS = 2.0
+#: Inner product of error and term in units of its random size; about 0.3 of one is usual.
+_DRIFT = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,32 @@ class Contribution:
 
 
 def close(terms: Sequence[Tensor], total: Tensor) -> bool:
-    """Return whether ``sum(terms) = total`` up to the rounding of their dtype."""
+    """Return whether ``sum(terms) = total`` up to the rounding of their dtype.
+
+    Each element may be off by its own roundings. In bfloat16 those hide a factor of 0.98, so the
+    error as a whole must also have nothing of a term in it: roundings point anywhere, and their
+    inner product with a term grows with the root of the number of elements, that of a wrong
+    factor with their number.
+    """
     if any(term.shape != total.shape for term in terms):
         return False
     kinds = [t.dtype for t in (*terms, total)]
     eps = max(torch.finfo(kind).eps for kind in kinds)
     wide = [term.double() for term in terms]
-    error = (torch.stack(wide).sum(0) - total.double()).abs()
+    error = torch.stack(wide).sum(0) - total.double()
     size = torch.stack([w.abs() for w in (*wide, total.double())]).sum(0)
-    return bool((error <= _ROUNDINGS * eps * size + 1e-30).all())
+    if not bool((error.abs() <= _ROUNDINGS * eps * size + 1e-30).all()):
+        return False
+    return all(
+        abs(float((error * term).sum())) <= _DRIFT * eps * float((size * term).norm()) + 1e-30
+        for term in wide
+    )
 
 
 def difference(terms: Sequence[Tensor], total: Tensor) -> float:
-    """Return the largest absolute error of ``sum(terms) = total``."""
+    """Return the largest absolute error of ``sum(terms) = total``; infinite for other shapes."""
+    if any(term.shape != total.shape for term in terms):
+        return float("inf")
     wide = torch.stack([term.double() for term in terms]).sum(0)
     return float((wide - total.double()).abs().max())
 

@@ -18,6 +18,10 @@ from mistudio_ext.engine.tracing import Call
 Equation = tuple[tuple[str, ...], list[Tensor], Tensor]
 
 
+#: Reads the traced value of a hook point; None if it is not offered.
+_Value = Callable[[str], Tensor | None]
+
+
 @dataclass(frozen=True)
 class Check:
     """One equation and how well it holds, as the largest absolute difference."""
@@ -32,9 +36,14 @@ def verify(
 ) -> tuple[PointMap, list[Check]]:
     """Check a map on the traced batch and drop the hook points that fail.
 
-    Checked are the sum over each block, that each block hands on what the next
-    one receives, agreement with ``output_hidden_states``, and that every point
-    is finite.
+    What is compared is what the points read, not what the structure says, so a point that
+    reads another tensor fails. Checked are: the sum over each block (catches contributions that
+    are not what is added, or lack a factor); what the MLP is given is the middle of the stream;
+    each block hands on what the next one receives, and agreement with ``output_hidden_states``
+    (catch another tensor in the place of the stream); the matrices after ``hook_z`` and
+    ``hook_post`` give the contributions (catches activations of another matrix); every point is
+    finite. A point that only a model's own code could tell apart from another with the same
+    values on the test batch is not caught.
 
     Returns
     -------
@@ -58,17 +67,27 @@ def verify(
         if parts:
             checks.append(Check(name, worst, passed))
 
+    def value(name: str) -> Tensor | None:
+        point = mapped.points.get(name)
+        return None if point is None else read_trace(recorded, point.read)
+
+    blocks = range(len(structure.blocks))
     for form, title in _TITLES.items():
-        record(title, [_equation(structure, mapped, b) for b in mapped.blocks if b.form == form])
-    hand_over: list[Equation] = [
-        (
-            (f"blocks.{i}.hook_resid_post", f"blocks.{i + 1}.hook_resid_pre"),
-            [stream_out(a)],
-            stream_in(b),
-        )
-        for i, (a, b) in enumerate(zip(structure.blocks, structure.blocks[1:], strict=False))
+        record(title, [_equation(structure, value, b) for b in mapped.blocks if b.form == form])
+    record("resid_pre + attn_out = resid_mid", _middles(mapped, value))
+    ends = [
+        (value(f"blocks.{i}.hook_resid_post"), value(f"blocks.{i + 1}.hook_resid_pre"), i)
+        for i in blocks[:-1]
     ]
-    record("resid_post[i] = resid_pre[i+1]", hand_over)
+    record(
+        "resid_post[i] = resid_pre[i+1]",
+        [
+            ((f"blocks.{i}.hook_resid_post", f"blocks.{i + 1}.hook_resid_pre"), [post], pre)
+            for post, pre, i in ends
+            if post is not None and pre is not None
+        ],
+    )
+    record("projection of z and mlp_post = contribution", _projections(model, structure, mapped))
     record("residual stream = hidden_states", _hidden_states(model, structure, mapped))
     points = {}
     for name, point in mapped.points.items():
@@ -91,26 +110,71 @@ _TITLES = {
 }
 
 
-def _equation(structure: Structure, mapped: PointMap, block: BlockMap) -> Equation:
-    call = structure.blocks[block.index]
-    parts = [part.value() for part in (block.attn, block.mlp) if part is not None]
+def _equation(structure: Structure, value: _Value, block: BlockMap) -> Equation:
+    """Return the sum over a block, of what its points read.
+
+    Contributions answer for it; so does the last block's output, which nothing receives.
+    """
     prefix = f"blocks.{block.index}."
-    names = tuple(
+    names = [
         prefix + name
         for name, part in (("hook_attn_out", block.attn), ("hook_mlp_out", block.mlp))
         if part is not None
-    )
-    if block.form != "post_norm":
-        return names, [stream_in(call), *parts], stream_out(call)
-    assert block.mid is not None
-    mid = read_trace(structure.trace, block.mid)
-    last = [
-        inner
-        for inner in structure.trace.below(call.path)
-        if inner.output is not None and torch.equal(inner.output, stream_out(call))
-    ][-1]
-    assert last.input is not None
-    return names, [mid, parts[1]], last.input
+    ]
+    parts = [value(name) for name in names]
+    pre, post = value(prefix + "hook_resid_pre"), value(prefix + "hook_resid_post")
+    if block.index == len(structure.blocks) - 1:
+        names.append(prefix + "hook_resid_post")
+    total = stream_out(structure.blocks[block.index]) if post is None else post
+    if block.form == "post_norm":
+        mid = value(prefix + "hook_resid_mid")
+        last = [
+            inner
+            for inner in structure.trace.below(structure.blocks[block.index].path)
+            if inner.output is not None and torch.equal(inner.output, total)
+        ]
+        terms = [mid, parts[1]]
+        # A norm whose output is no longer that of the block: nothing can be its sum.
+        total = last[-1].input if last and last[-1].input is not None else total
+    else:
+        terms = [pre, *parts]
+    return tuple(names), [torch.zeros_like(total) if t is None else t for t in terms], total
+
+
+def _middles(mapped: PointMap, value: _Value) -> list[Equation]:
+    found: list[Equation] = []
+    for block in mapped.blocks:
+        prefix = f"blocks.{block.index}."
+        names = ("hook_resid_pre", "hook_attn_out", "hook_resid_mid")
+        pre, attn, mid = (value(prefix + name) for name in names)
+        if block.form == "serial" and pre is not None and attn is not None and mid is not None:
+            found.append(((prefix + "hook_resid_mid",), [pre, attn], mid))
+    return found
+
+
+def _projections(model: nn.Module, structure: Structure, mapped: PointMap) -> list[Equation]:
+    """Multiply the inputs of the last matrices anew: the result must be what is contributed."""
+    found: list[Equation] = []
+    recorded = structure.trace
+    for block in mapped.blocks:
+        for part, hook in ((block.attn, "attn.hook_z"), (block.mlp, "mlp.hook_post")):
+            point = mapped.points.get(f"blocks.{block.index}.{hook}")
+            if part is None or point is None:
+                continue
+            with torch.inference_mode():
+                made = model.get_submodule(point.read.module)(read_trace(recorded, point.read))
+            given = part.call.outputs[part.key]
+            # A norm after the sub-layer: what it normalises is the product.
+            norm = part.call.input
+            total = norm if norm is not None and _nearer(made, norm, given) else given
+            found.append(((point.name,), [made], total))
+    return found
+
+
+def _nearer(made: Tensor, one: Tensor, other: Tensor) -> bool:
+    if one.shape != made.shape:
+        return False
+    return other.shape != made.shape or difference([made], one) < difference([made], other)
 
 
 def _hidden_states(model: nn.Module, structure: Structure, mapped: PointMap) -> list[Equation]:
@@ -129,9 +193,10 @@ def _hidden_states(model: nn.Module, structure: Structure, mapped: PointMap) -> 
     # Most models list what enters each block; mamba lists what leaves it.
     def compare(side: str, stream: Callable[[Call], Tensor]) -> list[Equation]:
         return [
-            ((f"blocks.{i}.hook_resid_{side}",), [stream(block)], states[i])
+            ((name,), [read_trace(structure.trace, mapped.points[name].read)], states[i])
             for i, block in enumerate(structure.blocks)
-            if states[i].shape == stream(block).shape
+            if (name := f"blocks.{i}.hook_resid_{side}") in mapped.points
+            and states[i].shape == stream(block).shape
         ]
 
     before, after = compare("pre", stream_in), compare("post", stream_out)
