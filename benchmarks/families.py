@@ -221,7 +221,7 @@ def compare(folder: Path, name: str, dtype: torch.dtype) -> dict[str, Any]:
     extract(
         {
             "disk_reserve_bytes": 0,
-            "threads": 2,
+            "threads": torch.get_num_threads(),
             "extraction": {
                 "id": "ext_0000000001",
                 "name": name,
