@@ -40,7 +40,7 @@ VOCAB = 131
 #: Samples: short beside long, and one of the longest; beyond windows of 8.
 LENGTHS = (3, 40, 5, 38, 7, 39, 1, 37, 12, 26)
 #: Largest error of a token relative to its norm, and of its usual token, by format.
-TOLERANCE = {"fp32": (2e-5, 1e-5), "bf16": (0.08, 0.03)}
+TOLERANCE = {"fp32": (2e-4, 1e-5), "bf16": (0.08, 0.03)}
 #: Values by the names that configs use; a config gets those that it has.
 SMALL: dict[str, Any] = {
     "vocab_size": VOCAB, "hidden_size": 48, "n_embd": 48, "d_model": 48, "dim": 48,

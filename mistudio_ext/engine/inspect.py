@@ -16,7 +16,7 @@ from mistudio_ext.engine.load import LoadedModel, is_causal, load_model, meta_mo
 from mistudio_ext.engine.model.limits import limits_of
 from mistudio_ext.engine.sizes import sizes
 from mistudio_ext.engine.structure import (
-    POSITION_NAMES,
+    claimed_positions,
     config_number,
     discover,
     parameter_count,
@@ -176,7 +176,7 @@ def describe_config(config: Any, model: nn.Module, facts: Facts | None = None) -
             "n_kv_heads": lambda: _kv_heads(text, heads),
             "attention": lambda: _attention(heads, _kv_heads(text, heads)),
             "vocab_size": lambda: vocabulary_of(config, model),
-            "context": lambda: config_number(text, *POSITION_NAMES),
+            "context": lambda: claimed_positions(config),
             "positional": lambda: _positional(text, model),
             "activation": lambda: _activation(text),
             "tied": lambda: _tied(model),

@@ -21,10 +21,8 @@ from mistudio_ext.engine.model.bitsandbytes_layers import published
 from mistudio_ext.engine.model.four_bit import BLOCK, NESTED_BLOCK
 from mistudio_ext.engine.model.quantized_linear import quantizable_layers, shape_of
 from mistudio_ext.engine.structure import (
-    POSITION_NAMES,
-    config_number,
+    claimed_positions,
     parameter_count,
-    text_config,
     text_model,
 )
 from mistudio_ext.engine.two_bit import GROUP
@@ -139,8 +137,7 @@ def activations(config: Any, allow_remote_code: bool = False) -> dict[str, Any] 
     when they run: ``[weights, base, per_sample, base_after, per_sample_after]``, with the bytes
     alive before and after it. ``half`` tells the same of a pass in 16 bits.
     """
-    limit = config_number(text_config(config), *POSITION_NAMES) or LENGTH
-    length = max(1, min(LENGTH, limit))
+    length = min(LENGTH, claimed_positions(config) or LENGTH)
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             found = _passes(config, allow_remote_code, torch.float32, length)

@@ -136,9 +136,10 @@ def discover(model: nn.Module, input_ids: Tensor | None = None) -> Structure:
 def _example_trace(model: nn.Module) -> Trace:
     """Trace a random batch that fits the model: no more positions, no more ids than it has."""
     config = getattr(model, "config", None)
-    device = next(model.parameters()).device
+    first = next(model.parameters())
+    device, dtype = first.device, first.dtype
     text = text_config(config)
-    claimed = config_number(text, *POSITION_NAMES) or _LENGTH
+    claimed = claimed_positions(config) or _LENGTH
     # A table may begin a few rows later (RoBERTa). On a GPU a row that is not there ends the
     # process' use of the device, so there a short sample is taken at once.
     offset = max(1, getattr(text, "pad_token_id", None) or 0) + 1
@@ -155,11 +156,11 @@ def _example_trace(model: nn.Module) -> Trace:
             failure = failure or error
     text_of_it = " ".join(str(failure).split())[:200]
     raise InvalidInputError(
-        f"{type(model).__name__} does not run on token ids alone: "
-        f"{type(failure).__name__}: {text_of_it}",
+        f"{type(model).__name__} does not run on token ids alone in "
+        f"{str(dtype).removeprefix('torch.')}: {type(failure).__name__}: {text_of_it}",
         code="unsupported_model",
         field="path",
-        hint="Choose a language model that reads text and nothing else.",
+        hint="Choose a language model that reads text and nothing else, or another format.",
     ) from failure
 
 
@@ -219,6 +220,12 @@ def _final_norm(recorded: Trace, blocks: tuple[Call, ...]) -> Call | None:
 def parameter_count(module: nn.Module) -> int:
     """Return the number of parameters, shared ones counted once."""
     return sum(p.numel() for p in {id(p): p for p in module.parameters()}.values())
+
+
+def claimed_positions(config: Any) -> int | None:
+    """Return the positions that a config promises; XLNet's -1 promises nothing."""
+    found = config_number(text_config(config), *POSITION_NAMES)
+    return found if found is not None and found > 0 else None
 
 
 def config_number(config: Any, *names: str) -> int | None:

@@ -114,6 +114,15 @@ def test_experts_with_a_capacity(dtype: torch.dtype) -> None:
     assert rule(break_block(tiny_model("llama").to(dtype), capacity), EVEN).padding == "alone"
 
 
+def test_choices_that_rounding_tips_over_are_made_alone() -> None:
+    """A token between two experts goes to the other one when its batch is rounded differently."""
+    assert rule(tiny_model("mixtral"), RAGGED).padding == "plain"
+    found = rule(tiny_model("mixtral").bfloat16(), RAGGED)
+    assert found.padding == "alone"
+    assert found.reason is not None
+    assert "experts" in found.reason
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_values_that_depend_on_the_shape_of_the_batch(dtype: torch.dtype) -> None:
     def by_rows(x: Tensor) -> Tensor:

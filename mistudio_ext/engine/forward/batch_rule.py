@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mistudio_ext.engine.forward.lengths import Lengths
 from mistudio_ext.engine.memory import is_out_of_memory
@@ -69,6 +70,9 @@ _CONTENT = _Tolerance(typical=0.25, worst=0.25, most_typical=0.01, most_worst=0.
 #: Another shape adds up in another order in each operation; whole models show up to 0.95 of both.
 _SHAPE = _Tolerance(typical=2.0, worst=2.5, most_typical=0.05, most_worst=0.12)
 
+#: Operations that pick by value, and the rounding from which on that matters.
+_CHOOSING = ("topk", "sort", "argmax", "argsort", "kthvalue")
+_HALF_EPS = 5e-4
 #: Blocks whose outputs are compared, the last among them.
 _WATCHED = 6
 
@@ -118,6 +122,12 @@ def _affordable(structure: Structure, weights: int, lengths: Lengths) -> bool:
 
 
 def _decide(model: nn.Module, structure: Structure, lengths: Lengths) -> Rule:
+    if _chooses(model, structure):
+        return Rule(
+            "alone",
+            "the model chooses by its values (which experts, which positions), and in half "
+            "precision the rounding of another batch tips such choices over",
+        )
     probe = _Probe(model, structure, lengths)
     reason: str | None = None
     try:
@@ -135,6 +145,40 @@ def _decide(model: nn.Module, structure: Structure, lengths: Lengths) -> Rule:
     if why is None:
         return Rule("equal" if lengths.ragged else "plain", reason)
     return Rule("alone", why)
+
+
+def _chooses(model: nn.Module, structure: Structure) -> bool:
+    """Return whether a half-precision model makes choices that rounding can tip over.
+
+    Few tokens are near a choice, so passes over some tokens cannot show that there are none.
+    """
+    eps = max(torch.finfo(t.dtype).eps for b in structure.blocks for t in b.outputs.values())
+    if eps < _HALF_EPS:
+        return False
+    with torch.inference_mode(), _Choices() as choices:
+        text_model(model)(input_ids=structure.trace.input_ids, use_cache=False)
+    return bool(choices.seen)
+
+
+class _Choices(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes whether anything is chosen by the values of floating-point tensors.
+
+    Attributes
+    ----------
+    seen
+        Whether there was such a choice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation, and look at its name."""
+        chooses = str(func).split(".")[1] in _CHOOSING or str(func) == "aten.max.dim"
+        if chooses and isinstance(args[0], Tensor) and args[0].is_floating_point():
+            self.seen = True
+        return func(*args, **(kwargs or {}))
 
 
 class _Probe:

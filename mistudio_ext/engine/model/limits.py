@@ -20,11 +20,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.structure import (
-    POSITION_NAMES,
     Structure,
-    config_number,
+    claimed_positions,
     parameter_count,
-    text_config,
     text_model,
 )
 from mistudio_ext.engine.tracing import StopForward, example_ids, vocabulary_of
@@ -92,7 +90,7 @@ def limits_of(model: nn.Module, structure: Structure) -> Limits:
 def _find(model: nn.Module, structure: Structure) -> Limits:
     config = getattr(model, "config", None)
     vocabulary = vocabulary_of(config, model)
-    claimed = config_number(text_config(config), *POSITION_NAMES)
+    claimed = claimed_positions(config)
     table = _rows_for_positions(model, structure)
     end = table or claimed
     if end is None:
