@@ -119,7 +119,15 @@ def discover(model: nn.Module, input_ids: Tensor | None = None) -> Structure:
     )
     blocks = _chain(model, recorded)
     reason = None
-    if not blocks:
+    layers = _claimed_layers(getattr(model, "config", None))
+    if 0 < len(blocks) < layers:
+        # Another list whose members feed each other (Gemma 3n's projections), not the layers.
+        reason = (
+            f"{type(model).__name__} has {layers} layers, but only {len(blocks)} modules were "
+            "found in which each one's output is the next one's input"
+        )
+        blocks = ()
+    if not blocks and reason is None:
         reason = (
             f"{type(model).__name__} has no list of blocks in which each block's output "
             "is the next block's input"
@@ -170,6 +178,13 @@ def _lengths(longest: int) -> list[int]:
     while found[-1] > 1:
         found.append(found[-1] // 2)
     return [length for length in found if length > 0]
+
+
+def _claimed_layers(config: Any) -> int:
+    """Return the smallest number of layers that a config names, 0 if it names none."""
+    text = text_config(config)
+    names = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "decoder_layers")
+    return min((n for name in names if (n := config_number(text, name))), default=0)
 
 
 def _chain(model: nn.Module, recorded: Trace) -> tuple[Call, ...]:

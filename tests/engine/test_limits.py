@@ -281,3 +281,12 @@ def test_a_model_that_needs_more_than_token_ids_is_shown_and_refused(tmp_path: P
         discover(model)
     assert caught.value.code == "unsupported_model"
     assert "pixel_values" in caught.value.message
+
+
+def test_another_list_of_modules_is_not_taken_for_the_layers() -> None:
+    """Gemma 3n's layers carry four streams at once; its projections feed each other, one by one."""
+    model = gpt2(8, 20)
+    model.config.n_layer = model.config.num_hidden_layers = 5
+    found = discover(model)
+    assert found.blocks == ()
+    assert "5 layers, but only 2" in (found.reason or "")
