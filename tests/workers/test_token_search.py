@@ -51,6 +51,19 @@ def test_sums_are_found_across_contexts(
     assert (page["total"], [s["index"] for s in page["samples"]]) == (3, [5])
 
 
+def test_sums_with_blanks(make: Callable[..., Tokenization], tmp_path: Path) -> None:
+    """Context 2 cuts every sum; ``+ 2`` stands across a cut in rows 2, 5 and 8."""
+    digits().save_pretrained(tmp_path / "digits")
+    found = make(
+        tmp_path / "digits", texts(SUMS), mode="chunk", context=2, special_tokens=False, bos="auto"
+    )
+    for row, text in enumerate(SUMS):
+        ids = [3 + "0123456789+=".index(c) for c in text if c != " "]
+        for first, second in itertools.pairwise(ids):
+            assert row in found.rows_of(found.find([first, second]))
+    assert found.rows_of(found.find([13, 5])).tolist() == [2, 5, 8]
+
+
 def cut(rows: list[list[int]], spec: TokenizationSpec, frame: Frame, ready: bool) -> Block:
     cutter = Cutter(spec, frame, own_specials=not ready)
     cutter.add(enumerate(rows))
