@@ -76,6 +76,19 @@ def test_numbers_become_the_texts_that_they_were(seed: int, tmp_path: Path) -> N
         assert back == list(wanted)
 
 
+@pytest.mark.parametrize("late", ["007", "-0", "+1", "0x10", "1.0", "1e5", "1.50", "nan", "inf"])
+@pytest.mark.parametrize("early", ["7", "0.5"])
+def test_a_late_cell_that_is_no_such_number_keeps_the_column_a_text(
+    early: str, late: str, tmp_path: Path
+) -> None:
+    path = file(tmp_path, "text,v\n" + f"x,{early}\n" * 50 + f"x,{late}\n")
+    found = [row["v"] for row in read(path, "csv").rows]
+    if (early, late) == ("0.5", "1.0"):
+        assert found == [0.5] * 50 + [1.0]
+    else:
+        assert found == [early] * 50 + [late]
+
+
 BROKEN = {
     "trailing delimiter": ("id,text\n1,hello,\n2,world,\n", 2, "ends with a delimiter"),
     "unquoted commas": ("id,text\n1,Hello, world\n2,Good morning\n", 2, "3 values instead of 2"),
