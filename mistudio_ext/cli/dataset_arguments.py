@@ -100,6 +100,11 @@ def _add_reading(new: argparse.ArgumentParser) -> None:
         help="whether the first row of CSV names the columns",
     )
     reading.add_argument(
+        "--field",
+        metavar="NAME",
+        help="the field with the rows, of JSON that is one object",
+    )
+    reading.add_argument(
         "--quoting",
         choices=QUOTINGS,
         help='of CSV: "" is a quotation mark in a value, \\" is one, or all are text',

@@ -62,7 +62,7 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
 
 def _reading(arguments: argparse.Namespace) -> Json:
     """Return how files are to be read, as far as the arguments say it."""
-    options = _given(arguments, ("format", "encoding", "delimiter", "header", "quoting"))
+    options = _given(arguments, ("format", "encoding", "delimiter", "header", "quoting", "field"))
     if options.get("delimiter") in ("tab", "\\t"):
         options["delimiter"] = "\t"
     types = [pair.rpartition("=") for pair in arguments.type or ()]

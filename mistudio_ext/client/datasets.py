@@ -67,7 +67,7 @@ def add_dataset(
         ``encoding``; ``bad_rows``: ``"stop"``, ``"skip"`` or ``"keep"``. Of CSV also
         ``delimiter``, ``header`` (bool), ``quoting`` (``"standard"``, ``"backslash"`` or
         ``"none"``) and ``types``, a dict of column to ``"text"``, ``"integer"`` or
-        ``"number"``.
+        ``"number"``. Of JSON ``field``: the one with the rows, if the file is one object.
 
     Raises
     ------
