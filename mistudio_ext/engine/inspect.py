@@ -36,7 +36,7 @@ class Report(Protocol):
 
 def inspect_model(
     path: Path,
-    format: str,
+    format: str | None,
     allow_remote_code: bool,
     report: Report | None = None,
     *,
@@ -49,7 +49,7 @@ def inspect_model(
     path
         Folder with config and safetensors.
     format
-        ``fp32``, ``bf16``, ``fp16``, ``q8``, ``q4`` or ``q2``.
+        ``fp32``, ``bf16``, ``fp16``, ``q8``, ``q4`` or ``q2``; None for that of the files.
     allow_remote_code
         Whether the model's own code may run.
     report
@@ -100,6 +100,7 @@ def describe_loaded(
         "n_layers": len(structure.blocks) or facts.find("n_layers", lambda: _layers(config)) or 0,
         "parallel": any(block.form == "parallel" for block in mapped.blocks),
         "size_bytes": memory_of(loaded.model),
+        "format": loaded.format,
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "vocab_size": limits.vocabulary,
         "context": limits.context,

@@ -16,9 +16,11 @@ from torch import nn
 from mistudio_ext.engine import families, own_memory, two_bit
 from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.model import arithmetic, bitsandbytes_layers
+from mistudio_ext.engine.model.as_loaded import format_of, published_as
 from mistudio_ext.engine.model.completeness import check_complete
 from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
+from mistudio_ext.published import already_quantised, may_become
 
 #: What building a model from a config and reading its weights raises, where they will not do.
 _LOAD_ERRORS = (
@@ -45,7 +47,8 @@ class LoadedModel:
     dtype: torch.dtype
     warnings: tuple[tuple[str, str], ...] = ()
     format: str | None = None
-    """Format that was chosen of several; None where only one was asked for."""
+    """Format that it is in, of several that were asked for or as it was published quantised; None
+    where it is simply in the one that was asked for."""
     fallback_reason: str | None = None
     """Why it is not the first of them."""
 
@@ -152,7 +155,7 @@ def meta_model(config: Any, allow_remote_code: bool = False) -> nn.Module:
 
 def load_model(
     path: Path | str,
-    format: str = "fp32",
+    format: str | None = "fp32",
     device: str | torch.device | None = "cpu",
     allow_remote_code: bool = False,
     *,
@@ -165,6 +168,7 @@ def load_model(
     path
         Folder with ``config.json`` and safetensors.
     format
+        None for that of the files: full precision, or as their publisher quantised them.
         ``fp32``, ``bf16``, ``fp16``: dtype of the weights and of the computation.
         ``q8``, ``q4``: int8 and NF4 of bitsandbytes, computed by our own layers, see
         :mod:`mistudio_ext.engine.model`; ``q2``: two bits in groups of 64, see
@@ -182,7 +186,8 @@ def load_model(
     Raises
     ------
     InvalidInputError
-        If the folder, the format or the weights will not do.
+        If the folder, the format or the weights will not do; ``already_quantised`` for
+        another format than the one in which the weights were published quantised.
     OutOfMemoryError
         If the weights do not fit.
     """
@@ -193,6 +198,10 @@ def load_model(
     safe = _has_safetensors(path)
     if not safe and not allow_pickle:
         raise _unsafe()
+    published = published_as(config)
+    if published and format and not may_become(published, format):
+        raise already_quantised(path.name, published, format)
+    asked, format = format, format or "fp32"
     options, dtype, warnings = _options(format, target, config)
     try:
         model, info = class_for(config).from_pretrained(
@@ -244,11 +253,14 @@ def load_model(
     if "device_map" not in options:
         model = model.to(target)
     own_memory.detach_from_files(model)
+    made = format_of(model, config)
+    if published and asked and made != asked:
+        raise already_quantised(path.name, str(made), asked)
     model.eval()
     model.requires_grad_(False)
     if _published_quantised(config) and not bitsandbytes_layers.is_bitsandbytes(config):
         dtype = model.dtype
-    return LoadedModel(model, target, dtype, warnings)
+    return LoadedModel(model, target, dtype, warnings, made)
 
 
 def _options(

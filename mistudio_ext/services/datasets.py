@@ -119,10 +119,10 @@ class DatasetService:
         known_by = identity(request)
         existing = self._catalog.find(identity=known_by)
         if existing is not None:
+            if name:
+                new_name(self._catalog.find, existing.id, "dataset", name)  # Another may have it.
             shown, job = self._resume(existing, secrets)
-            dropped = name not in (None, existing.name)
-            told = [kept_name("dataset", existing.name, str(name))] if dropped else []
-            return noticed(shown, told), job
+            return noticed(shown, kept_name("dataset", existing.name, name)), job
         record = DatasetRecord(
             id=new_id("ds"),
             name=new_name(self._catalog.find, "", "dataset", name)

@@ -130,6 +130,8 @@ def device_memory(
     table = (model.vocab_size or 0) * d_model * (1 if known.get("tied", True) else 2)
     outside = min(table, n_params)
     weights = footprint.weight_bytes(model.format, place.kind, sizes, n_params, outside)
+    if model.format not in footprint.PARAMETER_BYTES:
+        weights = known.get("size_bytes") or weights  # As the publisher quantised it.
     row = sum(hook_widths(spec.hooks, architecture, d_model)) * ITEM_BYTES[spec.dtype]
 
     def passing(tokens: int) -> int:

@@ -25,7 +25,7 @@ from mistudio_ext.services.extraction_records import (
     weights_of,
 )
 from mistudio_ext.services.models import ModelService, known_files
-from mistudio_ext.spec import ExtractionSpec, fingerprint
+from mistudio_ext.spec import MODEL_FORMATS, ExtractionSpec, fingerprint
 
 KIND = "extract"
 
@@ -89,7 +89,7 @@ class ExtractionJobs:
 
     def _loaded(self, model: ModelRecord, record: ExtractionRecord) -> str:
         """Return what stands for a model in memory: all that a worker is told of how to load it."""
-        told = _model(model, fallback.after(record.spec.get("fallback") or (), model.format))
+        told = _model(model, _smaller(model, record.spec.get("fallback") or ()))
         how = {
             "allow_remote_code": self._context.may_run_code(model),
             "allow_pickle": self._context.settings.allow_pickle,
@@ -154,7 +154,7 @@ class ExtractionJobs:
                 ],
             },
             model={
-                **_model(model, fallback.after(smaller, model.format)),
+                **_model(model, _smaller(model, smaller)),
                 "files": known_files(self._context, model),
             },
             dataset=self._dataset(dataset, tokenization),
@@ -219,6 +219,11 @@ class ExtractionJobs:
 
     def _restart(self, job: JobRecord) -> None:
         self._records.note_state(job.params["extraction"], "queued", None)
+
+
+def _smaller(model: ModelRecord, formats: Sequence[str]) -> list[str]:
+    """Return what is left to fall back to; nothing for what its publisher quantised."""
+    return fallback.after(formats, model.format) if model.format in MODEL_FORMATS else []
 
 
 def _model(model: ModelRecord, smaller: Sequence[str]) -> Json:

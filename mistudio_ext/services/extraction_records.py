@@ -58,12 +58,12 @@ class ExtractionRecords:
         if (folder / "manifest.json").exists():
             manifest.update(folder, state=state, error=error)
 
-    def require_free_name(self, name: str, model: ModelRecord) -> None:
+    def require_free_name(self, name: str, model: ModelRecord | None) -> None:
         """Raise ConflictError if another extraction has this name."""
         other = self._catalog.find(name=name)
         if other is not None:
             # A record without weights is of a release that did not note them.
-            earlier = other.model_id == model.id and not has_weights(other, model)
+            earlier = model and other.model_id == model.id and not has_weights(other, model)
             what = "of earlier weights of the model" if earlier else "with another spec"
             raise ConflictError(
                 f"There is already an extraction '{name}' {what}.",

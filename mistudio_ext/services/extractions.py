@@ -121,7 +121,7 @@ class ExtractionService:
             return self._find_or_add(request)
 
     def _find_or_add(self, request: requests.ExtractionRequest) -> Started:
-        self._resolver.check(request.model, request.dataset)
+        self._resolver.check(request.model, request.dataset, request.format)
         model = self._resolver.model(request.model, request.format, request.fallback)
         dataset = self._resolver.dataset(request.dataset)
         asked_before = list(self._asked_before(request, model, dataset))
@@ -251,9 +251,11 @@ class ExtractionService:
         self, record: ExtractionRecord, request: requests.ExtractionRequest
     ) -> Sequence[Json]:
         """Return what of a request has no effect, since what it asks for is there already."""
-        found = []
         if request.name not in (None, record.name):
-            found.append(kept_name("extraction", record.name, str(request.name)))
+            model = self._context.catalog.models.find(id=record.model_id)
+            # Whoever opens that name would get another one.
+            self._records.require_free_name(str(request.name), model)
+        found = kept_name("extraction", record.name, request.name)
         made, wanted = record.spec.get("batch_tokens"), request.spec.batch_tokens
         folder = self._context.settings.folder.extraction(record.id)
         begun = record.state in ("queued", "running", "done") or journal.last(folder) is not None

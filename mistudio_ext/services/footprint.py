@@ -35,15 +35,16 @@ def weight_bytes(name: str, kind: str, sizes: Json | None, n_params: int, whole:
     n_params, whole
         Parameters, and those of them that are never quantised.
     """
-    if sizes:
+    if sizes and name in sizes["memory"]:
         counted: int = sizes["memory"][name][kind]
         return counted
     if name == "fp16" and kind == "cpu":
         return 4 * n_params  # The CPU computes it in float32.
     if not name.startswith("q"):
-        return round(PARAMETER_BYTES[name] * n_params)
+        # A publisher's own format takes four bytes at most.
+        return round(PARAMETER_BYTES.get(name, 4.0) * n_params)
     full = 2 if kind == "gpu" else 4
-    return round(full * whole + PARAMETER_BYTES[name] * (n_params - whole))
+    return round(full * whole + PARAMETER_BYTES.get(name, 4.0) * (n_params - whole))
 
 
 def pass_bytes(name: str, kind: str, sizes: Json | None, tokens: int, width: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mistudio_ext import keys, sample
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError
+from mistudio_ext.published import already_quantised, may_become, published_format
 from mistudio_ext.services import footprint
 from mistudio_ext.services.context import Context, Json, content, only_known, text_of
 from mistudio_ext.services.hub_ids import repo_id
@@ -44,10 +45,13 @@ def read(context: Context, body: Json) -> tuple[Json, dict[str, str]]:
     only_known(body, *_FIELDS)
     source = text_of(body, "source")
     request: Json = {"source": source, "format": read_format(body)}
+    if chosen := text_of(body, "format"):
+        request["format_chosen"] = True
     if source == "sample":
         request["path"] = str(sample.MODEL_DIR)
     elif source == "path":
         request["path"] = str(model_folder(context.local_path(body.get("path"))))
+        require_format(Path(request["path"]), chosen)
     elif source == "hub":
         wanted_repo = repo_id(body.get("repo_id"))
         revision = text_of(body, "revision")
@@ -148,6 +152,23 @@ def model_folder(path: Path) -> Path:
             f"'{path}' is not a model: {problem}.", code="not_a_model", field="path", hint=hint
         )
     return path
+
+
+def require_format(folder: Path, wanted: str | None) -> None:
+    """Raise ``already_quantised`` if a folder's publisher left no choice of the format."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        published = published_format(config)
+    except (ValueError, OSError, AttributeError):
+        return  # The worker says what is wrong with it.
+    if published and wanted and not may_become(published, wanted):
+        raise already_quantised(folder.name, published, wanted)
+
+
+def format_of_files(request: Json) -> str | None:
+    """Return the format to load, None for whatever the files are in."""
+    wanted: str = request["format"]
+    return wanted if request.get("format_chosen") or wanted != "fp32" else None
 
 
 def identity(request: Json) -> str:

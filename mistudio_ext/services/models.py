@@ -11,11 +11,13 @@ from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.catalog.records import ArchitectureRecord
 from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
 from mistudio_ext.jobs import JobKind
+from mistudio_ext.published import already_quantised
 from mistudio_ext.services import model_requests, remedies
 from mistudio_ext.services.context import Context, Json, audit, free_name, new_name, text_of
 from mistudio_ext.services.model_filters import distinct, passes
 from mistudio_ext.services.model_removal import ModelRemoval
 from mistudio_ext.services.names import kept_name, noticed
+from mistudio_ext.spec import MODEL_FORMATS
 
 KIND = "model.import"
 
@@ -109,10 +111,12 @@ class ModelService:
     ) -> tuple[Json, Json | None]:
         existing = self._find(request)
         if existing is not None:
+            if request.get("format_chosen"):
+                require_choice(existing, request["format"])
+            if name:
+                new_name(self._catalog.find, existing.id, "model", name)  # Another may have it.
             view, job = self._resume(existing, secrets)
-            dropped = name not in (None, existing.name)
-            told = [kept_name("model", existing.name, str(name))] if dropped else []
-            return noticed(view, told), job
+            return noticed(view, kept_name("model", existing.name, name)), job
         record = ModelRecord(
             id=new_id("model"),
             name=new_name(self._catalog.find, "", "model", name)
@@ -135,7 +139,8 @@ class ModelService:
         if found is None and request["source"] == "path":
             # Earlier releases knew a folder by the times of its files.
             there = self._catalog.list(source="path", source_path=request["path"])
-            found = next((r for r in there if not r.parent_id and r.request == request), None)
+            asked = {k: v for k, v in request.items() if k != "format_chosen"}
+            found = next((r for r in there if not r.parent_id and r.request == asked), None)
         return found
 
     def current(self, record: ModelRecord) -> ModelRecord:
@@ -185,6 +190,10 @@ class ModelService:
         """Raise the error that :meth:`create` would raise for this body at once."""
         model_requests.read(self._context, body)
 
+    def known(self, body: Json) -> ModelRecord | None:
+        """Return the record that a body would register, if it is there already."""
+        return self._find(model_requests.read(self._context, body)[0])
+
     def rename(self, model_id: str, name: Any) -> Json:
         """Give a model another name."""
         self._catalog.get(model_id)
@@ -209,7 +218,7 @@ class ModelService:
                 "source_path": record.request.get("path"),
                 "repo_id": record.repo_id,
                 "revision": record.request.get("revision"),
-                "format": record.format,
+                "format": model_requests.format_of_files(record.request),
                 "path": str(self._context.settings.folder.model(record.id)),
                 "endpoint": self._context.settings.hub_endpoint,
             },
@@ -220,7 +229,7 @@ class ModelService:
         architecture = result["architecture"]
         described = (result.get("tokenizer") or {}).get("description")
         self.keep_architecture(model_id, {**architecture, "tokenizer": described})
-        known = ("path", "revision", "fingerprint", "tokenizer_fingerprint", "size_bytes")
+        known = ("path", "revision", "fingerprint", "tokenizer_fingerprint", "size_bytes", "format")
         changes = {name: result[name] for name in known}
         changes["files"] = result["files"]
         changes["in_hf_cache"] = bool(result.get("in_hf_cache"))
@@ -296,6 +305,12 @@ def require_layers(record: ModelRecord) -> int:
 def facts_of(architecture: Json) -> Json:
     """Return the columns of a model's row that its architecture tells."""
     return {column: architecture.get(key) for column, key in _FACTS.items()}
+
+
+def require_choice(root: ModelRecord, wanted: str) -> None:
+    """Raise ``already_quantised`` for a format that a model's publisher left no choice of."""
+    if root.format not in MODEL_FORMATS and wanted != root.format:
+        raise already_quantised(root.name, root.format, wanted)
 
 
 def known_files(context: Context, record: ModelRecord) -> Json | None:

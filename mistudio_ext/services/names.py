@@ -54,14 +54,19 @@ def ranges(layers: Sequence[int] | None) -> str:
     return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
 
 
-def kept_name(noun: str, name: str, wanted: str) -> Json:
+def kept_name(noun: str, name: str, wanted: str | None) -> list[Json]:
     """Return the notice for a request that names anew what is there under another name."""
-    return {
-        "code": "exists_under_another_name",
-        "field": "name",
-        "message": f"This {noun} is there already as '{name}': the name '{wanted}' was not given.",
-        "hint": f"Use '{name}', or rename it to '{wanted}'.",
-    }
+    if wanted in (None, name):
+        return []
+    return [
+        {
+            "code": "exists_under_another_name",
+            "field": "name",
+            "message": f"This {noun} is there already as '{name}': the name '{wanted}' was not "
+            "given.",
+            "hint": f"Use '{name}', or rename it to '{wanted}'.",
+        }
+    ]
 
 
 def noticed(view: Json, notices: Sequence[Json]) -> Json:

@@ -12,7 +12,8 @@ from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.services.datasets import DatasetService
 from mistudio_ext.services.hub_ids import is_repo_id
-from mistudio_ext.services.models import ModelService
+from mistudio_ext.services.model_requests import require_format
+from mistudio_ext.services.models import ModelService, require_choice
 from mistudio_ext.services.variants import VariantService
 
 #: Prefixes of our own ids: such a name is never looked for elsewhere.
@@ -34,12 +35,21 @@ class Resolver:
         self._datasets = datasets
         self._models = models
 
-    def check(self, model: str, dataset: str) -> None:
+    def check(self, model: str, dataset: str, wanted_format: str | None = None) -> None:
         """Raise the error that either would raise; registers nothing."""
         catalog = self._context.catalog
-        if not (catalog.models.find(id=model) or catalog.models.find(name=model)):
+        known = catalog.models.find(id=model) or catalog.models.find(name=model)
+        if known is None:
             with _at_field("model"):
-                self._models.check(self._model_source(model))
+                source = self._model_source(model)
+                self._models.check(source)
+            known = self._models.known(source)
+            if known is None and source["source"] == "path":
+                with _at_field("quantize"):
+                    require_format(Path(source["path"]).expanduser(), wanted_format)
+        if known is not None and wanted_format is not None:
+            with _at_field("quantize"):
+                require_choice(self._variants.root(known), wanted_format)
         if not (catalog.datasets.find(id=dataset) or catalog.datasets.find(name=dataset)):
             with _at_field("dataset"):
                 self._datasets.check(source_of(dataset))

@@ -11,7 +11,7 @@ from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import fallback, footprint, model_requests
 from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
 from mistudio_ext.services.footprint import PARAMETER_BYTES
-from mistudio_ext.services.models import ModelService, facts_of, known_files, view
+from mistudio_ext.services.models import ModelService, facts_of, known_files, require_choice, view
 from mistudio_ext.services.names import kept_name, noticed
 from mistudio_ext.spec import MODEL_FORMATS, fingerprint
 
@@ -78,10 +78,9 @@ class VariantService:
         }
         name = text_of(body, "name")
         record = self._find_or_add(self.current(self._catalog.get(model_id)), wanted, params, name)
-        dropped = name not in (None, record.name)
-        shown = noticed(
-            view(record), [kept_name("model", record.name, str(name))] if dropped else []
-        )
+        if name:
+            new_name(self._catalog.find, record.id, "model", name)  # Another may have it.
+        shown = noticed(view(record), kept_name("model", record.name, name))
         jobs = self._context.jobs
         if record.state == "ready" and _to_measure(record, params):
             return shown, jobs.view(self._measure(record, params))
@@ -129,6 +128,7 @@ class VariantService:
     ) -> ModelRecord:
         with self._context.creating:
             root = self.root(record)
+            require_choice(root, wanted)
             found = self._find(root, wanted, params["candidates"])
             fallen = self._catalog.find(identity=f"{root.id}/{wanted}")
             if found is None and fallen is not None and fallen.state == "ready":

@@ -31,8 +31,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
-        "files": {"names", "stamp"}, "size_bytes", "in_hf_cache", "downloaded", "architecture",
-        "tokenizer"}``. ``downloaded`` tells that we put the copy into the cache.
+        "files": {"names", "stamp"}, "format", "size_bytes", "in_hf_cache", "downloaded",
+        "architecture", "tokenizer"}``. ``downloaded`` tells that we put the copy into the cache.
         ``tokenizer`` has its class, vocabulary and special tokens. It and
         ``tokenizer_fingerprint`` are None for a model without a tokenizer.
 
@@ -102,6 +102,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         "size_bytes": folder.size_bytes,
         "in_hf_cache": model["source"] == "hub",
         "downloaded": _note_download(model.get("path"), fetched),
+        "format": architecture.get("format") or model["format"] or "fp32",
         "architecture": architecture,
     }
 
