@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mistudio_ext.cli.extract import follow
-from mistudio_ext.cli.progress import number
+from mistudio_ext.cli.progress import number, tell
 from mistudio_ext.cli.session import Tokenizations, studio
 from mistudio_ext.services.context import human
 from mistudio_ext.services.resolve import source_of
@@ -47,6 +47,7 @@ def _import(opened: Studio, arguments: argparse.Namespace) -> None:
             body[name] = value.split(",")
     body["options"] = {"bad_rows": arguments.bad_rows, **_reading(arguments)}
     record, job = opened.datasets.create(body)
+    tell(record)
     if job is not None:
         follow(opened, job["id"])
     record = opened.datasets.get(record["id"])

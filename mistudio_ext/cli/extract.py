@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from mistudio_ext.activations import manifest
-from mistudio_ext.cli.progress import ProgressLine, number
+from mistudio_ext.cli.progress import ProgressLine, number, tell
 from mistudio_ext.cli.session import studio
 from mistudio_ext.errors import ExtractionError, InvalidInputError, from_dict
 from mistudio_ext.jobs.kinds import ENDED
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     body = {name: value for name, value in body.items() if value is not None}
     with studio(arguments) as opened:
         extraction, job, _ = opened.extractions.create(body)
+        tell(extraction)
         if job is not None:
             follow(opened, job["id"])
         report(opened, extraction["id"], arguments.json)

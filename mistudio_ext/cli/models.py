@@ -6,10 +6,12 @@ import argparse
 import json
 
 from mistudio_ext.cli.extract import fallback_of, follow
+from mistudio_ext.cli.progress import tell
 from mistudio_ext.cli.session import studio
 from mistudio_ext.client.model_calls import StudioModels
 from mistudio_ext.client.models import Models
 from mistudio_ext.client.table import Table
+from mistudio_ext.jobs.kinds import ENDED
 from mistudio_ext.studio import Studio
 
 
@@ -17,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one of the actions."""
     with studio(arguments) as opened:
         calls = StudioModels(opened)
-        table = _ACTIONS[arguments.action](Models(lambda: calls), opened, arguments)
+        table = _ACTIONS[arguments.action](Models(lambda: calls, tell), opened, arguments)
     print(json.dumps(table.answer) if arguments.json else table)
     return 0
 
@@ -66,8 +68,10 @@ def _compare(models: Models, _: Studio, arguments: argparse.Namespace) -> Table:
 
 
 def _follow(opened: Studio, record: dict[str, object]) -> None:
-    if record["state"] != "ready" and record["job_id"]:
-        follow(opened, str(record["job_id"]))
+    job_id = str(opened.models.get(str(record["id"]))["job_id"] or "")
+    job = opened.catalog.jobs.find(id=job_id) if job_id else None
+    if job is not None and job.state not in ENDED:
+        follow(opened, job_id)
 
 
 _ACTIONS = {

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any, TextIO
 
+from mistudio_ext.client.notices import texts
+
 #: Seconds between lines where the output is no terminal.
 QUIET_S = 5.0
 
@@ -17,6 +19,12 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"
+
+
+def tell(record: dict[str, Any]) -> None:
+    """Say on stderr what of a request has no effect, for example a second name."""
+    for text in texts(record):
+        print(f"note: {text}", file=sys.stderr)
 
 
 def number(value: float) -> str:

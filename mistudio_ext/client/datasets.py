@@ -11,6 +11,7 @@ from mistudio_ext import sample
 from mistudio_ext.client.calls import NOUNS, calls, find
 from mistudio_ext.client.extract import place_of
 from mistudio_ext.client.handles import Dataset
+from mistudio_ext.client.notices import tell
 
 Json = dict[str, Any]
 
@@ -88,7 +89,9 @@ def add_dataset(
     }
     asked = calls()
     given = {key: value for key, value in body.items() if value is not None}
-    return Dataset(asked.add_dataset(given), asked)
+    record = asked.add_dataset(given)
+    tell(record)
+    return Dataset(record, asked)
 
 
 def delete(*names: str) -> int:

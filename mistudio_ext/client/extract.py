@@ -11,6 +11,7 @@ from typing import Any
 
 from mistudio_ext.activations.handle import Activations
 from mistudio_ext.client.backend import JobSource, local_backend, server_backend
+from mistudio_ext.client.notices import tell
 from mistudio_ext.client.opening import handle_of
 from mistudio_ext.hookpoints import parse_layers
 from mistudio_ext.spec import ContextMode, Layout, Positions, StorageDtype
@@ -85,7 +86,8 @@ def extract(
     quantize
         ``"q8"``, ``"q4"``, ``"q2"`` or None.
     name
-        A name to open it by; None makes one.
+        A name to open it by; None makes one. Where the same extraction is there under another
+        name, that one is opened, with a warning.
     tokenization
         More settings of the tokenization, see
         :class:`mistudio_ext.spec.TokenizationSpec`.
@@ -138,6 +140,7 @@ def extract(
     }
     backend = server_backend() or local_backend()
     record = backend.create({key: value for key, value in body.items() if value is not None})
+    tell(record)
     return handle_of(record, JobSource(backend, record["id"]))
 
 

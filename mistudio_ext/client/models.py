@@ -13,6 +13,7 @@ from mistudio_ext.client.backend import local_backend, server_backend
 from mistudio_ext.client.extract import place_of
 from mistudio_ext.client.jobs import wait_for
 from mistudio_ext.client.model_calls import ModelCalls, calls_of
+from mistudio_ext.client.notices import tell
 from mistudio_ext.client.table import Table
 from mistudio_ext.errors import NotFoundError
 
@@ -33,10 +34,17 @@ class Models:
     ----------
     calls
         Gives who is asked, at every call.
+    tell
+        Told of a record whose request had parts without effect; see :mod:`.notices`.
     """
 
-    def __init__(self, calls: Callable[[], ModelCalls] = _own_calls) -> None:
+    def __init__(
+        self,
+        calls: Callable[[], ModelCalls] = _own_calls,
+        tell: Callable[[Json], None] = tell,
+    ) -> None:
         self._calls = calls
+        self._tell = tell
 
     def list(self, **filters: Any) -> Table:
         """Return the catalog's models, newest first.
@@ -135,6 +143,7 @@ class Models:
             "trust_remote_code": trust_remote_code or None,
         }
         started = self._calls().add({k: v for k, v in body.items() if v is not None})
+        self._tell(started["model"])
         return self._made(started, wait)
 
     def variants(self, model: str) -> Table:
@@ -188,7 +197,9 @@ class Models:
             "name": name,
         }
         asked = {key: value for key, value in body.items() if value is not None}
-        return self._made(calls.make_variant(_one(calls, model)["id"], asked), wait)
+        started = calls.make_variant(_one(calls, model)["id"], asked)
+        self._tell(started["model"])
+        return self._made(started, wait)
 
     def compare(self, first: str, second: str) -> Table:
         """Return two models side by side: all facts, and the settings that differ."""

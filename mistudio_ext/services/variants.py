@@ -119,9 +119,11 @@ class VariantService:
     def _measure(self, record: ModelRecord, params: Json) -> JobRecord:
         """Start to measure what is there: registered and not made, or measured in another way."""
         asked = {**params, "candidates": [record.format], "measure": True}
-        return self._context.submit_once(
+        job = self._context.submit_once(
             KIND, ("model", record.id, record.name), {"model": record.id, **asked}
         )
+        self._models.changed(record.id, job_id=job.id)
+        return job
 
     def _find_or_add(
         self, record: ModelRecord, wanted: str, params: Json, name: str | None

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mistudio_ext.cli import progress
+from mistudio_ext.client import notices as notices_of
 from mistudio_ext.errors import ConflictError
+from mistudio_ext.services.names import kept_name
 from mistudio_ext.settings import from_config_files
 from mistudio_ext.studio import Studio
 from tests.services.conftest import Json, wait
@@ -145,3 +148,16 @@ def test_a_variant_that_was_registered_is_measured(studio: Studio, place: Path) 
     # The one in full precision is what others are compared with.
     assert studio.variants.create(root["id"], {"format": "fp32"})[1] is None
     assert studio.models.get(there["id"])["state"] == "ready"
+
+
+def test_a_notice_is_a_warning_in_a_notebook_and_a_line_in_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody has to look into the answer to be told."""
+    notices = kept_name("extraction", "one", "two")
+    with pytest.warns(UserWarning, match="there already as 'one'.*'two' was not given"):
+        notices_of.tell({"notices": notices})
+    progress.tell({"notices": notices})
+    assert capsys.readouterr().err.startswith("note: This extraction is there already as 'one'")
+    notices_of.tell({"name": "one"})
+    assert kept_name("extraction", "one", "one") == kept_name("extraction", "one", None) == []

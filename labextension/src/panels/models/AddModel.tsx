@@ -7,7 +7,7 @@ import { SelectField, TextField } from '../ui/Field';
 import { HubSearch } from '../ui/HubSearch';
 import { Disclosure } from '../ui/Section';
 import { FormEnd, useSubmit } from '../ui/useSubmit';
-import { FORMATS } from './formats';
+import { FORMATS, formatOf } from './formats';
 import { FoundHere } from './FoundHere';
 import { HubCard } from './HubCard';
 
@@ -92,7 +92,7 @@ function FromFolder({ onAdd }: FromProps) {
       onAdd({
         source: 'path',
         path: path.trim(),
-        format,
+        ...formatOf(format),
         ...(name.trim() ? { name: name.trim() } : {})
       }),
     ['path', 'name', 'format']

@@ -11,6 +11,7 @@ import { NumberField, SelectField, TextField } from '../ui/Field';
 import { useAction, useFetch } from '../ui/hooks';
 import { Disclosure } from '../ui/Section';
 import { useDebounced } from '../ui/useDebounced';
+import { formatOf } from './formats';
 import { FormatsTable } from './FormatsTable';
 import { diskHasRoom, firstFormat, freeBytes, hasOwnCode } from './hub';
 import type { HubModel } from './hub';
@@ -85,7 +86,7 @@ function Card({ model, token, onToken, revision, batch, onBatch, onAdd }: CardPr
     onAdd({
       source: 'hub',
       repo_id: model.repo_id,
-      format,
+      ...formatOf(format),
       ...(wanted ? { revision: wanted } : {}),
       ...(token ? { token } : {}),
       ...(name.trim() ? { name: name.trim() } : {}),

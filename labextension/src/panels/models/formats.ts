@@ -9,3 +9,8 @@ export const FORMATS: readonly Option[] = [
   { value: 'q4', label: 'q4 (4-bit)' },
   { value: 'q2', label: 'q2 (2-bit)' }
 ];
+
+/** What a request says of a format: nothing for the first, which is that of the files. */
+export function formatOf(format: string): { format?: string } {
+  return format === 'fp32' ? {} : { format };
+}
