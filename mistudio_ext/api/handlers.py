@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from jupyter_server.auth.decorator import authorized
@@ -108,14 +108,20 @@ class StudioHandler(APIHandler):
     async def _reply_once(
         self, key: str | None, studio: Studio, work: Awaitable[tuple[Json, int]]
     ) -> None:
-        if key and (kept := await self.host.call(studio.replies.find, self._key(key))):
-            if isinstance(work, object) and hasattr(work, "close"):
-                work.close()
+        replies, kept = studio.replies, None
+        if key:
+            try:
+                kept = await self.host.call(replies.find, self._key(key), self.body())
+            except MiStudioError:
+                _forget(work)
+                raise
+        if kept is not None:
+            _forget(work)
             answer, status = kept
         else:
             answer, status = await work
             if key:
-                await self.host.call(studio.replies.keep, self._key(key), status, answer)
+                await self.host.call(replies.keep, self._key(key), status, answer, self.body())
         await self._send(answer, status)
 
     async def _send(self, answer: Json, status: int) -> None:
@@ -156,6 +162,12 @@ class StudioHandler(APIHandler):
             self.log.info("%s %s: %s", self.request.method, self.request.path, value.code)
         else:
             super().log_exception(typ, value, tb)
+
+
+def _forget(work: Awaitable[Any]) -> None:
+    """Close work that is not to be done."""
+    if isinstance(work, Coroutine):
+        work.close()
 
 
 class NoRouteHandler(StudioHandler):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 
 from mistudio_ext.services.context import Context, Json
 from mistudio_ext.spec import fingerprint
@@ -30,12 +31,16 @@ def sizes_of(context: Context, config: Json) -> Json | None:
     if not config.get("model_type"):
         return None
     folder = context.settings.data_dir / "models" / ".sizes"
-    file = folder / f"{fingerprint({'version': _VERSION, 'config': config})}.json"
+    facts = {"version": _VERSION, "config": config, "transformers": version("transformers")}
+    file = folder / f"{fingerprint(facts)}.json"
     with _one:
         if file.is_file():
             kept: Json | None = json.loads(file.read_text())
             return kept
-        found = _ask(context, config)
+        try:
+            found = _ask(context, config)
+        except (subprocess.SubprocessError, ValueError, IndexError, OSError):
+            return None  # Perhaps the machine was busy: asked again the next time.
         folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".tmp")
         part.write_text(json.dumps(found))
@@ -44,17 +49,14 @@ def sizes_of(context: Context, config: Json) -> Json | None:
 
 
 def _ask(context: Context, config: Json) -> Json | None:
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "mistudio_ext.workers.sizes"],
-            input=json.dumps(config),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            env={**os.environ, **context.worker_environment(), "CUDA_VISIBLE_DEVICES": ""},
-            check=True,
-        )
-        answer: Json | None = json.loads(done.stdout.strip().splitlines()[-1])
-    except (subprocess.SubprocessError, ValueError, IndexError, OSError):
-        return None
+    done = subprocess.run(
+        [sys.executable, "-m", "mistudio_ext.workers.sizes"],
+        input=json.dumps(config),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={**os.environ, **context.worker_environment(), "CUDA_VISIBLE_DEVICES": ""},
+        check=True,
+    )
+    answer: Json | None = json.loads(done.stdout.strip().splitlines()[-1])
     return answer

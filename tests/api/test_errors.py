@@ -69,6 +69,9 @@ async def test_idempotency_key(api: Api) -> None:
     first = await api("POST", "datasets", body, expect=202, headers=headers)
     second = await api("POST", "datasets", body, expect=202, headers=headers)
     assert first == second
+    # A key belongs to one request: with another body it is no repetition of it.
+    other = await api("POST", "datasets", {**body, "max_rows": 3}, expect=409, headers=headers)
+    assert other["code"] == "key_reused"
     third = await api("POST", "datasets", body, expect=202, headers={"Idempotency-Key": "key-2"})
     assert third["dataset"]["id"] == first["dataset"]["id"]
     assert len((await api("GET", "jobs"))["jobs"]) == 1
