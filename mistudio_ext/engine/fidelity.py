@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from mistudio_ext.engine.load import LoadedModel
+from mistudio_ext.engine.model.limits import limits_of
 from mistudio_ext.engine.structure import Structure, discover, text_model
+from mistudio_ext.engine.tracing import example_ids
 
 #: Tokens of each text that are run.
 MAX_TOKENS = 64
@@ -26,7 +28,7 @@ class Streams:
     ----------
     layers
         One float32 tensor ``[tokens, d]`` per block, on the host. The first
-        position of each text is left out: its norm is often a hundred times
+        position of each text is left out if there are others: its norm is often a hundred times
         that of the others and would be all that a relative error shows.
     tokens_per_second
         Of the pass, hooks included, after a first one for warming up.
@@ -66,7 +68,8 @@ def streams(loaded: LoadedModel, batch: Sequence[Tensor], structure: Structure) 
     def keep(index: int) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             stream = output[0] if isinstance(output, tuple) else output
-            parts[index].append(stream[0, 1:].float().cpu())
+            first = 1 if stream.shape[1] > 1 else 0
+            parts[index].append(stream[0, first:].float().cpu())
 
         return hook
 
@@ -93,8 +96,18 @@ def relative_errors(found: Streams, reference: Streams) -> list[float]:
 
 
 def measure(loaded: LoadedModel, batch: Sequence[Tensor]) -> Streams:
-    """Return :func:`streams` of a model whose structure is not known yet."""
-    return streams(loaded, batch, discover(loaded.model))
+    """Return :func:`streams` of a model whose structure is not known yet.
+
+    Texts are cut to the positions that the model has; those with ids that it does not know are
+    left out, and if that leaves none, random ids take their place.
+    """
+    structure = discover(loaded.model)
+    limits = limits_of(loaded.model, structure)
+    length = min(MAX_TOKENS, limits.positions or MAX_TOKENS)
+    known = [ids[:, :length] for ids in batch if int(ids.max()) < limits.vocabulary]
+    if not known:
+        known = [row[None] for row in example_ids(loaded.model.config, batch=8, length=length)]
+    return streams(loaded, known, structure)
 
 
 def _run(runner: nn.Module, batch: Sequence[Tensor], device: torch.device) -> None:

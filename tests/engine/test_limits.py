@@ -20,6 +20,7 @@ from transformers import (
     RobertaModel,
 )
 
+from mistudio_ext.engine.fidelity import measure, relative_errors
 from mistudio_ext.engine.inspect import inspect_model
 from mistudio_ext.engine.load import LoadedModel
 from mistudio_ext.engine.model.limits import limits_of
@@ -290,3 +291,12 @@ def test_another_list_of_modules_is_not_taken_for_the_layers() -> None:
     found = discover(model)
     assert found.blocks == ()
     assert "5 layers, but only 2" in (found.reason or "")
+
+
+@pytest.mark.parametrize("n_positions", [1, 3])
+def test_variants_are_measured_within_the_model_s_limits(n_positions: int) -> None:
+    loaded = LoadedModel(gpt2(n_positions, 5), torch.device("cpu"), torch.float32)
+    for ids in (torch.ones(1, 64, dtype=torch.long), torch.full((1, 64), 99)):
+        found = measure(loaded, [ids])
+        assert all(len(layer) > 0 for layer in found.layers)
+        assert relative_errors(found, measure(loaded, [ids])) == [0.0, 0.0]
