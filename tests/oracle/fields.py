@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import mistudio_ext as ms
-from tests.oracle import engine, files, models
+from tests.oracle import contexts, engine, files, models
 from tests.oracle.report import Area, Case, Outcome, Problem
 from tests.oracle.session import PATIENCE, Session
 
@@ -190,7 +190,7 @@ def _contexts(asked: dict[str, Any], rows: list[dict[str, Any]]) -> list[list[in
     if mode == "pack":
         case = {"source": "text", "special_tokens": special}
         lead = [] if bos in ("first", "none") else before
-        found = [ids for _, ids in engine._packed(case, texts, context, lead, after)]
+        found = [ids for _, ids in contexts.packed(case, texts, context, lead, after)]
     for ids in texts if mode != "pack" else ():
         start = 0
         while True:
@@ -248,7 +248,7 @@ def _import(case: Case, session: Session) -> Outcome:
         if true is None:
             continue
         made = ms.add_dataset(path, bad_rows="stop", **asked).wait(timeout=PATIENCE)
-        stored = files._stored(session.data_dir / "datasets" / made.id / "train")
+        stored = files.stored_rows(session.data_dir / "datasets" / made.id / "train")
         count += 1
         mine = [[str(v or "") for v in row.values()] for row in stored]
         if mine != true:
@@ -283,7 +283,7 @@ def _estimate(case: Case, session: Session) -> Outcome:
     count = 0
     for field, value in case["changes"]:
         asked = _changed(_BASE, field, value)
-        model = engine._model(asked, session)
+        model = engine.register(asked, session)
         dataset = engine._dataset(asked, engine._rows(asked), session)
         acts = engine._extract(asked, model, dataset, asked["hooks"], session)
         spec = acts.manifest["spec"]

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+)
 
 from tests.engine.tiny import FAMILIES, VOCAB, tiny_model
 
@@ -170,6 +176,12 @@ def write_tokenizer(folder: Path, frame: str) -> None:
     facts = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"}
     facts |= {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<pad>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(facts))
+
+
+def reads_words(folder: Path) -> bool:
+    """Tell whether transformers makes of a folder the tokenizer that was written into it."""
+    loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    return bool(loaded(words([5, 6]), add_special_tokens=False)["input_ids"] == [5, 6])
 
 
 def write(folder: Path, family: str, seed: int, frame: str, weights: str) -> Path:

@@ -352,8 +352,10 @@ def _quantise(model: Any, format: str) -> None:
 
 def _there_and_back(weight: Tensor, format: str) -> Tensor:
     if format == "q8":
-        scale = weight.abs().amax(1, keepdim=True)
-        return torch.round(weight * (127.0 / scale)).clamp_(-127, 127) * (scale / 127.0)
+        from bitsandbytes.functional import int8_vectorwise_quant
+
+        levels, largest, _ = int8_vectorwise_quant(weight.half())
+        return levels.float() * (largest.float().reshape(-1, 1) / 127.0)
     if format == "q4":
         from bitsandbytes import functional
 

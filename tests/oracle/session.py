@@ -39,7 +39,9 @@ class Session:
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
         self.kept: dict[Any, Any] = {}
-        self._nursery, self._broken = nursery, broken
+        self.nursery, self._broken = nursery, broken
+        #: The Jupyter server of :mod:`tests.oracle.faces`, once there is one.
+        self.server: Any = None
         self._count = 0
 
     @contextlib.contextmanager
@@ -54,9 +56,7 @@ class Session:
             **({BREAK: self._broken} if self._broken else {}),
         }
         before = {name: os.environ.get(name) for name in (*own, *_UNSET)}
-        workers = (
-            forked_workers(self._nursery.socket) if self._nursery else contextlib.nullcontext()
-        )
+        workers = forked_workers(self.nursery.socket) if self.nursery else contextlib.nullcontext()
         for name in _UNSET:
             os.environ.pop(name, None)
         os.environ.update(own)
@@ -95,6 +95,8 @@ class Session:
     def close(self) -> None:
         """Close the studio; workers that are idle leave."""
         self._close()
+        if self.server is not None:
+            self.server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:

@@ -60,6 +60,13 @@ def test_nothing_differs_from_the_reference(name: str, session: Session) -> None
     assert refused <= len(SEEDS[name]) / 2, "little is left that was compared"
 
 
+@pytest.mark.parametrize("face", ["rest", "cli"])
+def test_the_other_faces_give_the_same(face: str, session: Session) -> None:
+    area = AREAS["engine"]()
+    case = {**report.case_of(area, 3), **area.simplest, "via": face, "lengths": [3, 40, 5, 38]}
+    assert report.put(area, case, session).problems == ()
+
+
 def test_every_fault_has_a_case() -> None:
     assert set(FAULTS) == set(MUTATIONS)
 
