@@ -50,7 +50,7 @@ EFFECTS: dict[str, dict[str, tuple[list[Any], bool]]] = {
         "batch_tokens": ([1, 17, 4096], False),
         "device": (["auto"], False),
         "name": (["another"], False),
-        "fallback": ([True], False),
+        "fallback": ([True], True),
         "split": (["train"], False),
     },
     "tokenization": {
