@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext.disk.atomic import write_whole
 from mistudio_ext.errors import InvalidInputError, MiStudioError
 
 #: Any one of these makes a folder hold a tokenizer.
@@ -92,9 +93,8 @@ def text_of_token(tokenizer: Any, token: int) -> str:
 def write_token_texts(tokenizer: Any, n_tokens: int, folder: Path) -> None:
     """Keep the texts of all tokens, for readers that cannot load the tokenizer itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / TEXTS_FILE).write_text(
-        json.dumps([_text_or_none(tokenizer, token) for token in range(n_tokens)])
-    )
+    texts = json.dumps([_text_or_none(tokenizer, token) for token in range(n_tokens)])
+    write_whole(folder / TEXTS_FILE, texts.encode(), 0o666)
 
 
 def _text_or_none(tokenizer: Any, token: int) -> str | None:

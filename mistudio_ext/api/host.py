@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from mistudio_ext.disk.full import full_disk_named
 from mistudio_ext.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class StudioHost:
         # SQLAlchemy takes a while to import, which must not delay the server's start.
         from mistudio_ext.studio import Studio
 
-        studio = Studio(self.settings)
+        with full_disk_named(self.settings.data_dir):
+            studio = Studio(self.settings)
         spare_collector()
         return studio
 
@@ -65,7 +67,12 @@ class StudioHost:
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+        def work() -> T:
+            with full_disk_named(self.settings.data_dir):
+                return function(*args, **kwargs)
+
+        return await loop.run_in_executor(self._pool, work)
 
     async def busy(self) -> bool:
         """Tell whether jobs are queued or running."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mistudio_ext.catalog import records, tables
 from mistudio_ext.catalog.filesystem import refuse_network
 from mistudio_ext.catalog.repository import R, Repository
-from mistudio_ext.disk.full import is_full, no_space
+from mistudio_ext.disk.full import full_disk_named, is_full, no_space
 from mistudio_ext.disk.spare import reserve
 from mistudio_ext.errors import ConflictError
 
@@ -35,15 +35,19 @@ class Catalog:
     ------
     ConflictError
         If the file lies on a network file system, or was written by a newer version.
+    NoSpaceError
+        If the disk has no room to open it.
     """
 
     def __init__(self, url: str) -> None:
-        self.file = _prepare_file(url)
+        with full_disk_named():
+            self.file = _prepare_file(url)
         self._engine = sa.create_engine(url, connect_args={"timeout": 15})
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)
         try:
-            self._migrate()
+            with full_disk_named(*([self.file.parent] if self.file else [])):
+                self._migrate()
         except BaseException:
             self._engine.dispose()
             raise

@@ -13,6 +13,7 @@ from pathlib import Path
 from mistudio_ext._version import __version__
 from mistudio_ext.cli.dataset_arguments import add_dataset_commands
 from mistudio_ext.cli.model_arguments import add_model_commands
+from mistudio_ext.disk.full import is_full, no_space
 from mistudio_ext.errors import InvalidInputError, MiStudioError, NotFoundError
 
 DONE, FAILED, BAD_ARGUMENTS = 0, 1, 2
@@ -124,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MiStudioError as error:
         return complain(error)
     except OSError as error:
+        if is_full(error):
+            return complain(no_space(error, ()))
         reason = f"{error.strerror or error}: {error.filename or ''}".strip(": ")
         return complain(MiStudioError(f"{reason}.", code="system_error"))
     except KeyboardInterrupt:

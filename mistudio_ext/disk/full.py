@@ -6,9 +6,10 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from mistudio_ext.errors import NoSpaceError
+from mistudio_ext.errors import MiStudioError, NoSpaceError
 from mistudio_ext.room import human
 
 #: What the system says when a disk, a quota or a limit on file sizes is reached.
@@ -68,6 +69,25 @@ def no_space(error: BaseException, folders: Iterable[Path]) -> NoSpaceError:
         hint="Free some space there, then retry; what is done is kept.",
         free_bytes=free,
     )
+
+
+@contextmanager
+def full_disk_named(*folders: Path) -> Iterator[None]:
+    """Turn what a full disk makes any library raise into NoSpaceError.
+
+    Parameters
+    ----------
+    folders
+        Where the work writes.
+    """
+    try:
+        yield
+    except MiStudioError:
+        raise
+    except Exception as error:
+        if not is_full(error):
+            raise
+        raise no_space(error, folders) from error
 
 
 def free_on_disk(path: Path) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mistudio_ext.catalog import JobRecord, ModelRecord, TokenizationRecord
-from mistudio_ext.errors import ConflictError, InvalidInputError
+from mistudio_ext.errors import ConflictError, InvalidInputError, from_dict
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services.context import Context, Json, text_of
 from mistudio_ext.store.files import TOKENIZER_FILES
@@ -166,13 +166,11 @@ class Tokenizers:
         while (job := jobs.wait(job.id)).state in ("queued", "running"):
             pass
         if job.state != "done":
-            error = job.error or {}
-            raise InvalidInputError(
-                error.get("message", "The tokenizer was not read."),
-                code=error.get("code", "broken_tokenizer"),
-                field="tokenizer",
-                hint=error.get("hint"),
-            )
+            unread = {"code": "broken_tokenizer", "message": "The tokenizer was not read."}
+            error = {**unread, "field": "tokenizer", **(job.error or {})}
+            # A full disk or memory is no fault of the request.
+            ours = error["code"] in ("no_space", "quota_exceeded", "out_of_memory")
+            raise from_dict(error, None if ours else InvalidInputError)
 
     def _prepare(self, job: JobRecord) -> Json:
         return self._context.worker_spec(tokenizer=job.params)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mistudio_ext.disk.full import free_on_disk, is_full
 from mistudio_ext.errors import ConflictError, InvalidInputError, NoSpaceError
 from mistudio_ext.store.files import FORMATS, split_extension
 
@@ -60,6 +60,7 @@ class Piece:
     """
 
     def __init__(self, path: Path, start: int, end: int) -> None:
+        self._path = path
         self._file = path.open("r+b", buffering=0)
         self._file.seek(start)
         self._lock = threading.Lock()
@@ -87,11 +88,13 @@ class Piece:
                 try:
                     written = self._file.write(view)
                 except OSError as error:
-                    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    if not is_full(error):
                         raise
                     raise NoSpaceError(
-                        "The disk is full.",
+                        f"The disk of '{self._path.parent}' is full.",
                         hint="Free some space, then go on with the upload; what came is kept.",
+                        needed_bytes=self._left,
+                        free_bytes=free_on_disk(self._path),
                     ) from error
                 self._left -= written
                 view = view[written:]

@@ -87,11 +87,16 @@ class UploadService:
         self._require(size, name)
         uid = new_id("up")
         folder = self._root / uid
-        folder.mkdir(parents=True, mode=0o700)
-        (folder / name).touch(mode=0o600)
-        part = folder / f"{FACTS}.tmp"
-        part.write_text(json.dumps({"id": uid, "name": name, "size": size, "created_at": now()}))
-        part.replace(folder / FACTS)
+        facts = {"id": uid, "name": name, "size": size, "created_at": now()}
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+            (folder / name).touch(mode=0o600)
+            part = folder / f"{FACTS}.tmp"
+            part.write_text(json.dumps(facts))
+            part.replace(folder / FACTS)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return self.get(uid)
 
     def get(self, uid: str) -> Json:

@@ -11,8 +11,8 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ Indices = npt.NDArray[np.int64]
 
 #: Memory that FTS5 collects words in before it writes them.
 _HASH_BYTES = 64 << 20
+
+#: Steps of SQLite between two looks at the room, and bytes that it writes in them at most: one
+#: page every few steps, and its cache of 2 MB at a commit.
+_LOOK_STEPS, _LOOK_BYTES = 1000, 8 << 20
 
 #: How texts are read as words; an index of another version is not asked, and made anew.
 VERSION = 2
@@ -283,29 +287,43 @@ class IndexBuilder:
         Column that is indexed.
     fingerprint
         Of the dataset; an unfinished index of another one is thrown away.
+    room
+        Asked again and again, while SQLite writes, whether so many bytes fit; what it raises
+        ends the work.
     """
 
-    def __init__(self, split: Path, column: str, fingerprint: str) -> None:
+    def __init__(
+        self,
+        split: Path,
+        column: str,
+        fingerprint: str,
+        room: Callable[[int], None] = lambda _n_bytes: None,
+    ) -> None:
         self._split = split
         self._path = building_path(split)
+        self._log = self._path.with_name(f"{self._path.name}-wal")
+        self._room = room
+        self._refused: Exception | None = None
         self._db = self._resume(column, fingerprint) or self._begin(column, fingerprint)
+        self._db.set_progress_handler(self._look, _LOOK_STEPS)
         self._db.execute("INSERT INTO docs(docs, rank) VALUES('hashsize', ?)", (_HASH_BYTES,))
         (self.n_rows,) = self._db.execute("SELECT n_rows FROM state").fetchone()
 
     def add(self, texts: Sequence[str]) -> None:
         """Index the next rows and commit them."""
         rows = enumerate(map(spaced, texts), self.n_rows)
-        with self._db:
+        with self._watched(), self._db:
             self._db.executemany("INSERT INTO docs(rowid, text) VALUES (?, ?)", rows)
             self.n_rows += len(texts)
             self._db.execute("UPDATE state SET n_rows = ?", (self.n_rows,))
 
     def finish(self) -> int:
         """Merge what was written, put the index in its place, return its bytes."""
-        with self._db:
-            self._db.execute("INSERT INTO docs(docs) VALUES('optimize')")
-        self._db.executescript(_COUNT_WORDS)
-        self._db.execute("PRAGMA journal_mode = DELETE")
+        with self._watched():
+            with self._db:
+                self._db.execute("INSERT INTO docs(docs) VALUES('optimize')")
+            self._db.executescript(_COUNT_WORDS)
+            self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
         self._path.replace(index_path(self._split))
         return index_path(self._split).stat().st_size
@@ -314,6 +332,26 @@ class IndexBuilder:
         """Close and remove what was begun."""
         self._db.close()
         _remove(self._path)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Raise what the room's asking raised instead of SQLite's own word for it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if self._refused is None:
+                raise
+            raise self._refused from error
+
+    def _look(self) -> bool:
+        """Tell SQLite to stop where there is no room for what it may write until the next look."""
+        logged = self._log.stat().st_size if self._log.is_file() else 0
+        try:
+            # What is in the log is written once more, into the file.
+            self._room(logged + _LOOK_BYTES)
+        except Exception as error:  # noqa: BLE001 - SQLite swallows it; it is raised afterwards
+            self._refused = error
+        return self._refused is not None
 
     def _resume(self, column: str, fingerprint: str) -> sqlite3.Connection | None:
         if not self._path.is_file():
@@ -333,11 +371,16 @@ class IndexBuilder:
 
     def _begin(self, column: str, fingerprint: str) -> sqlite3.Connection:
         db = sqlite3.connect(self._path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-        with db:
-            db.execute("INSERT INTO state VALUES (?, ?, 0)", (column, fingerprint))
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+            with db:
+                db.execute("INSERT INTO state VALUES (?, ?, 0)", (column, fingerprint))
+        except sqlite3.Error:
+            db.close()
+            _remove(self._path)
+            raise
         return db
 
 

@@ -22,6 +22,7 @@ from mistudio_ext.errors import (
     OutOfMemoryError,
     YieldedError,
 )
+from mistudio_ext.workers.disk import bound_scratch
 from mistudio_ext.workers.reporter import FileReporter
 from mistudio_ext.workers.station import Station, flush, overdue
 
@@ -90,6 +91,7 @@ def run(job_dir: Path, station: Station) -> dict[str, Any]:
     report.listen()
     try:
         station.begin(spec.get("lease"))
+        bound_scratch(spec)  # Before a job's module imports SQLite.
         if spec["kind"] not in KINDS:
             raise NotFoundError(f"There is no kind of job called '{spec['kind']}'.")
         module = importlib.import_module(KINDS[spec["kind"]])

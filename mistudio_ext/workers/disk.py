@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from mistudio_ext.disk.scratch import keep_scratch_in
+from mistudio_ext.paths import DataFolder
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.room import human as human
 from mistudio_ext.store.leftovers import claimed
 
-#: Bytes that are written at most between two looks at the free space.
-_WATCH_BYTES = 16 << 20
+#: Bytes that are written at most between two looks at the free space, which others use as well.
+_WATCH_BYTES = 1 << 20
 
 
 class DiskGuard:
@@ -43,13 +46,31 @@ class DiskGuard:
     def before(self, n_bytes: int, what: str) -> None:
         """Say that so much is written next; NoSpaceError if it does not fit.
 
-        Looks at the free space for every large write, and now and then for small ones.
+        Looks at the free space for every large write, and now and then for small ones: never
+        more is written without a look than there was room for at the last one.
         """
         if n_bytes > self._until_look:
-            self.require(n_bytes, what)
-            self._until_look = _WATCH_BYTES
+            free = shutil.disk_usage(self._folder).free
+            self._limits.check(what, n_bytes, free, self._written)
+            room = free - self._limits.reserve_bytes
+            self._until_look = max(n_bytes, min(_WATCH_BYTES, room))
         self._until_look -= n_bytes
         self._written += n_bytes
+
+
+def bound_scratch(spec: Mapping[str, Any]) -> None:
+    """Keep this process's temporary files on the disk of the data, within its reserve and quota.
+
+    Parameters
+    ----------
+    spec
+        The spec of its job.
+    """
+    if "data_dir" not in spec:
+        return
+    folder = DataFolder(Path(spec["data_dir"])).temporary
+    guard = DiskGuard(folder, DiskLimits.of(spec))
+    keep_scratch_in(folder, lambda n_bytes: guard.before(n_bytes, "Unpacking"))
 
 
 @contextmanager

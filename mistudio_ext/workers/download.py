@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -82,6 +83,8 @@ class Download:
         File that it grows in; what an earlier process left there is taken over.
     counter
         Told about each byte.
+    room
+        Asked before bytes are written; raises where they do not fit.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Download:
         file: RemoteFile,
         part: Path,
         counter: ByteCounter,
+        room: Callable[[int], None],
     ) -> None:
         self._url = url
         self._headers = headers
         self._file = file
         self._part = part
         self._counter = counter
+        self._room = room
         self._hash = file.hasher()
         self._size = 0
 
@@ -179,6 +184,7 @@ class Download:
             if self._size and not _continues(response, self._size):
                 self._restart(out)
             for chunk in response.iter_bytes():
+                self._room(len(chunk))
                 out.write(chunk)
                 self._hash.update(chunk)
                 self._size += len(chunk)

@@ -153,7 +153,7 @@ class Repository:
         counter = ByteCounter(report, ready, total)
         for file in missing:
             with translated(self.repo_id, self.revision, self.commit):
-                self._fetch_one(file, counter)
+                self._fetch_one(file, counter, guard)
         return self.snapshot
 
     def _ask_info(self) -> Any:
@@ -183,12 +183,17 @@ class Repository:
     def _part(self, file: RemoteFile) -> Path:
         return self._storage / "blobs" / f"{file.etag}.mistudio.incomplete"
 
-    def _fetch_one(self, file: RemoteFile, counter: ByteCounter) -> None:
+    def _fetch_one(self, file: RemoteFile, counter: ByteCounter, guard: DiskGuard | None) -> None:
+        def room(n_bytes: int) -> None:
+            if guard is not None:
+                guard.before(n_bytes, f"Downloading {self.repo_id}")
+
         blob = self._storage / "blobs" / file.etag
         blob.parent.mkdir(parents=True, exist_ok=True)
         with FileLocked(self._locks / f"{file.etag}.lock", counter):
             if not blob.exists():
-                Download(self.url(file), self.headers(), file, self._part(file), counter).run()
+                part = self._part(file)
+                Download(self.url(file), self.headers(), file, part, counter, room).run()
                 self._part(file).rename(blob)
             else:
                 counter.add(file.size)

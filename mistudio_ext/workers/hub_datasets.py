@@ -61,8 +61,9 @@ def open_repository(
     """
     report.phase("downloading", f"Asking the Hub for {request.repo_id}")
     repository = Repository(request.repo_id, "dataset", request.revision, endpoint=request.endpoint)
+    guard = DiskGuard(repository.cache, limits)
     try:
-        layout = _layout(repository, request.config, scratch, report)
+        layout = _layout(repository, request.config, scratch, guard, report)
     except InvalidInputError as error:
         exported = _exported(request) if error.code == "unknown_format" else None
         if exported is None:
@@ -74,7 +75,6 @@ def open_repository(
             "The Hub's Parquet copy is used, because the repository's own files cannot be read.",
         )
     layout = layout.with_options(request.options, request.text_column, request.repo_id)
-    guard = DiskGuard(repository.cache, limits)
     chosen = check_splits(list(layout.files), request.splits)
     files = {name: layout.files[name] for name in layout.files if name in chosen}
     if request.max_rows is None:
@@ -103,10 +103,12 @@ def _file(
     return file
 
 
-def _layout(repository: Repository, config: str | None, scratch: Path, report: Reporter) -> Layout:
+def _layout(
+    repository: Repository, config: str | None, scratch: Path, guard: DiskGuard, report: Reporter
+) -> Layout:
     """Let ``datasets`` read the card and the names."""
     cards = [name for name in CARDS if name in repository.files]
-    snapshot = repository.fetch(cards, report=report)
+    snapshot = repository.fetch(cards, guard=guard, report=report)
     title = repository.repo_id.rsplit("/", 1)[-1]
     try:
         return read_layout(list(repository.files), snapshot, title, config, scratch)

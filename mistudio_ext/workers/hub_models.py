@@ -58,7 +58,7 @@ def fetch_model(
         if "adapter_config.json" in repository.files:
             raise _not_a_model(repo_id, "it is an adapter; merge it into its model first")
         raise _not_a_model(repo_id, "it has no config.json")
-    weights = _weights(repository, report, allow_pickle)
+    weights = _weights(repository, guard, report, allow_pickle)
     fetched = any(not (repository.snapshot / name).exists() for name in weights)
     path = repository.fetch([*names, *weights], guard=guard, report=report)
     return path, repository.commit, fetched
@@ -84,10 +84,16 @@ def _small_files(repository: Repository, with_code: bool) -> Iterable[str]:
             yield name
 
 
-def _weights(repository: Repository, report: Reporter, allow_pickle: bool) -> list[str]:
+def _weights(
+    repository: Repository, guard: DiskGuard, report: Reporter, allow_pickle: bool
+) -> list[str]:
+    def text_of(name: str) -> str:
+        folder = repository.fetch([name], guard=guard, report=report)
+        return (folder / name).read_text("utf-8")
+
     return weights_among(
         repository.files,
-        lambda name: (repository.fetch([name], report=report) / name).read_text("utf-8"),
+        text_of,
         lambda why: _not_a_model(repository.repo_id, why),
         lambda: unsafe_weights(repository.repo_id, "repo_id"),
         allow_pickle=allow_pickle,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mistudio_ext import model_files
 from mistudio_ext.errors import ConflictError, InvalidInputError
 from mistudio_ext.room import DiskLimits
+from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.model_folder import ModelFolder, open_model
 from mistudio_ext.workers.text_encoder import TextEncoder
 
@@ -44,7 +45,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     model = spec["model"]
     allow_remote_code = bool(spec.get("allow_remote_code"))
     allow_pickle = bool(spec.get("allow_pickle"))
-    revision, fetched = None, False
+    revision, fetched, limits = None, False, DiskLimits.of(spec)
     if model["source"] == "hub":
         from mistudio_ext.workers.hub_models import fetch_model
 
@@ -54,7 +55,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             endpoint=model.get("endpoint"),
             with_code=allow_remote_code,
             allow_pickle=allow_pickle,
-            limits=DiskLimits.of(spec),
+            limits=limits,
             report=report,
         )
     elif model.get("source_path"):
@@ -83,7 +84,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     architecture = inspect_model(
         path, model["format"], allow_remote_code, report, allow_pickle=allow_pickle
     )
-    tokenizer = _keep_tokenizer(folder, model.get("path"), allow_remote_code, report)
+    tokenizer = _keep_tokenizer(folder, model.get("path"), allow_remote_code, limits, report)
     tokenizer_identity = model_files.fingerprint(folder.tokenizer) if folder.tokenizer else None
     if model_files.stamp(path, folder.names) != stamp:
         raise ConflictError(
@@ -119,7 +120,11 @@ def _note_download(target: str | None, fetched: bool) -> bool:
 
 
 def _keep_tokenizer(
-    folder: ModelFolder, target: str | None, allow_remote_code: bool, report: Reporter
+    folder: ModelFolder,
+    target: str | None,
+    allow_remote_code: bool,
+    limits: DiskLimits,
+    report: Reporter,
 ) -> dict[str, Any] | None:
     """Load the tokenizer once, and keep what the live preview needs of it."""
     if not folder.tokenizer:
@@ -130,5 +135,5 @@ def _keep_tokenizer(
         report.warn(error.code, str(error))
         return None
     if target and Path(target).resolve() != folder.path.resolve():
-        encoder.save_for_preview(Path(target))
+        encoder.save_for_preview(Path(target), DiskGuard(Path(target), limits))
     return {**encoder.facts(), "description": encoder.description()}

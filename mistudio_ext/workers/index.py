@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Rows that are committed at once.
 BATCH_ROWS = 20_000
 
+_WHAT = "The search index"
+
 
 def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """Index a dataset's text.
@@ -50,7 +52,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     names = dataset.get("splits") or split_names(folder)
     splits = [open_split(folder, name) for name in names]
     guard = DiskGuard(folder, DiskLimits.of(spec))
-    guard.require(sum(split.n_bytes for split in splits), "The search index")
+    guard.require(sum(split.n_bytes for split in splits), _WHAT)
     total = sum(split.n_rows for split in splits)
     report.phase("indexing")
     done = 0
@@ -79,17 +81,19 @@ def _index(
     ready = Index.open(split.folder, column)
     if ready is not None and ready.n_rows == split.n_rows and index_path(split.folder).is_file():
         return index_path(split.folder).stat().st_size
-    builder = IndexBuilder(split.folder, column, fingerprint)
+    builder = IndexBuilder(
+        split.folder, column, fingerprint, lambda n_bytes: guard.require(n_bytes, _WHAT)
+    )
     try:
         waiting: list[str] = []
         for _, batch in split.iter_batches([column], builder.n_rows):
             waiting += map(cols.as_text, cells(batch.column(0)))
             if len(waiting) >= BATCH_ROWS:
-                guard.before(sum(map(len, waiting)), "The search index")
+                guard.before(sum(map(len, waiting)), _WHAT)
                 builder.add(waiting)
                 waiting.clear()
                 report.progress(before + builder.n_rows, total, "rows", split.folder.name)
-        guard.before(sum(map(len, waiting)), "The search index")
+        guard.before(sum(map(len, waiting)), _WHAT)
         builder.add(waiting)
         report.check_cancelled()
         return builder.finish()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
-from mistudio_ext.workers.disk import making
+from mistudio_ext.room import DiskLimits
+from mistudio_ext.workers.disk import DiskGuard, making
 from mistudio_ext.workers.text_encoder import TextEncoder
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         Path(tokenizer["path"]), allow_remote_code=bool(spec.get("allow_remote_code"))
     )
     target = data.tokenizer(tokenizer["fingerprint"])
+    guard = DiskGuard(data.root, DiskLimits.of(spec))
     with making(data.temporary / f"tokenizer-{target.name}", target) as folder:
-        if not encoder.save_for_preview(folder):
+        if not encoder.save_for_preview(folder, guard):
             raise InvalidInputError(
                 "A tokenizer written in Python cannot be previewed.",
                 code="no_preview",

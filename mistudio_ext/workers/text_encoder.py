@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from mistudio_ext.activations.tokenizer import load_tokenizer, text_of_token, write_token_texts
+from mistudio_ext.disk.atomic import write_whole
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.contexts import Frame
+from mistudio_ext.workers.disk import DiskGuard
 from mistudio_ext.workers.quick_encoder import QuickEncoder
 from mistudio_ext.workers.tokenizers.frame import find_frame, framed
 
@@ -155,16 +157,20 @@ class TextEncoder:
             )
         return str(self.tokenizer.apply_chat_template(turns, tools=tools, tokenize=False))
 
-    def save_for_preview(self, folder: Path) -> bool:
+    def save_for_preview(self, folder: Path, guard: DiskGuard | None = None) -> bool:
         """Write what :class:`mistudio_ext.store.preview.Previewer` needs; False for slow ones.
 
         Of those the texts of the tokens are kept, which the server cannot ask for.
+
+        Raises
+        ------
+        NoSpaceError
+            If it does not fit; no file is left half written.
         """
         if self._backend is None:
             write_token_texts(self.tokenizer, self.vocab_size, folder)
             return False
         folder.mkdir(parents=True, exist_ok=True)
-        self._backend.save(str(folder / "tokenizer.json"), pretty=False)
         template = getattr(self.tokenizer, "chat_template", None)
         facts = {
             **self.facts(),
@@ -175,7 +181,15 @@ class TextEncoder:
                 if isinstance(text, str)
             },
         }
-        (folder / "tokenizer_facts.json").write_text(json.dumps(facts))
+        described = {
+            "tokenizer.json": self._backend.to_str(pretty=False),
+            "tokenizer_facts.json": json.dumps(facts),
+        }
+        for name, text in described.items():
+            data = text.encode()
+            if guard is not None:
+                guard.before(len(data), "The tokenizer")
+            write_whole(folder / name, data, 0o666)
         return True
 
     def description(self) -> dict[str, Any]:

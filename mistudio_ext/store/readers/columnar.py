@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mistudio_ext.disk.scratch import scratch_file
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.readers.arrow_types import plain
 from mistudio_ext.store.readers.bad_rows import BadRows
@@ -94,8 +94,9 @@ def _opened(content: Content) -> Iterator[pa.NativeFile]:
         with pa.memory_map(str(content.path)) as file:
             yield file
         return
-    with tempfile.TemporaryFile() as unpacked:
+    with scratch_file() as (unpacked, ask):
         for block in replace(content, limit=None).blocks():
+            ask(len(block))
             unpacked.write(block)
         unpacked.seek(0)
         with pa.PythonFile(unpacked) as file:
