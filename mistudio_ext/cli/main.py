@@ -157,7 +157,8 @@ def complain(error: MiStudioError) -> int:
 
 def _remedies(error: MiStudioError) -> str:
     """Return the options with which the same command may end well."""
-    changes = [dict(remedy.get("change") or {}) for remedy in error.remedies]
+    known = [remedy for remedy in error.remedies if "ask" not in remedy]
+    changes = [dict(remedy.get("change") or {}) for remedy in known]
     fields = [change.pop("options", {}) | change for change in changes]
     options = [
         " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in change.items())

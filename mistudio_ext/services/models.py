@@ -250,7 +250,8 @@ class ModelService:
             return remedies.smaller_formats(record.format)
         if error["code"] == "remote_code" and self._context.settings.allow_remote_code:
             if record.source == "hub" and not model_requests.is_commit(record.revision):
-                return [{"label": "Allow its code at one commit", "ask": "revision"}]
+                trusted = remedies.change("Allow its code at one commit", trust_remote_code=True)
+                return [{**trusted, "ask": "revision"}]
             return [remedies.change("Allow its code", trust_remote_code=True)]
         return remedies.common(error)
 

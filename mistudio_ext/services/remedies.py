@@ -1,8 +1,8 @@
 """What mends a failed job: changes of its request with which it can be tried again.
 
 A remedy is ``{"label", "change": {field: value}}``, or ``{"label", "ask": field}`` where the user
-has to give the value. ``POST jobs/{id}/retry`` takes the changes, and checks them like a first
-request.
+has to give the value, perhaps with a ``change`` beside it. ``POST jobs/{id}/retry`` takes the
+changes, and checks them like a first request.
 """
 
 from __future__ import annotations

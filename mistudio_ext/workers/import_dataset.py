@@ -266,10 +266,12 @@ def _require(table: pa.Table, name: str, field: str) -> str:
 
 
 def _as_text(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the columns that a retry can take for the text, a few of many."""
-    return [
+    """Return the columns that a retry can take for the text; of many, a few and a question."""
+    few = [
         {"label": f"Use '{name}' as text", "change": {"text_column": name}} for name in names[:5]
     ]
+    more = [{"label": "Use another column", "ask": "text_column"}] if len(names) > 5 else []
+    return [*few, *more]
 
 
 def _finish(

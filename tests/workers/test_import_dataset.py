@@ -255,6 +255,17 @@ def test_bad_input_says_what_is_wrong_and_leaves_nothing(
     assert leftovers(data_dir) == []
 
 
+def test_a_text_column_is_offered_and_of_many_asked_for(
+    tmp_path: Path, import_dataset: Import
+) -> None:
+    path = write(tmp_path / "wide.jsonl", [{f"n{i}": i for i in range(7)}])
+    with pytest.raises(MiStudioError) as caught:
+        import_dataset(path)
+    *offered, asked = caught.value.remedies
+    assert [each["change"] for each in offered] == [{"text_column": f"n{i}"} for i in range(5)]
+    assert asked["ask"] == "text_column"
+
+
 def test_cancelling_leaves_nothing(tmp_path: Path, data_dir: Path, import_dataset: Import) -> None:
     with pytest.raises(CancelledError):
         import_dataset(write(tmp_path / "file.jsonl"), Recorder(cancel_after=2))

@@ -14,6 +14,7 @@ import type {
   Job,
   LogPart,
   Manifest,
+  Mended,
   Model,
   ModelDependents,
   ModelRequest,
@@ -308,9 +309,9 @@ export class Api {
     return this.request('POST', `jobs/${encodeURIComponent(job)}/cancel`, { body: {} });
   }
 
-  retry(job: string, change?: Record<string, unknown>): Promise<{ job: Job }> {
+  retry(job: string, mended: Mended = {}): Promise<{ job: Job }> {
     return this.request('POST', `jobs/${encodeURIComponent(job)}/retry`, {
-      body: change ? { change } : {},
+      body: mended,
       starts: true
     });
   }

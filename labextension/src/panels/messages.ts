@@ -129,6 +129,8 @@ const english = {
   'field.token': 'Access token',
   'field.token.hint': 'Only for gated or private repositories. It is not stored.',
   'field.name': 'Name',
+  'remedy.token.hint': 'It is used for this attempt and not stored.',
+  'remedy.revision.hint': 'A whole commit, 40 characters.',
   'field.optional': 'optional',
   'field.more': 'More options',
   'field.format': 'Format',

@@ -20,6 +20,7 @@ import type {
   Extraction,
   ExtractionRequest,
   Job,
+  Mended,
   Model,
   ModelRequest,
   System
@@ -162,13 +163,16 @@ export class Store {
     if (!table || !payload || typeof payload.id !== 'string') {
       return;
     }
+    const known = this.models.get(payload.id)?.fingerprint;
     if (payload.deleted) {
       table.remove(payload.id);
     } else {
       table.upsert(payload as Row);
     }
     if (event.type === 'model' && !payload.deleted) {
-      this.reloadArchitecture(payload.id);
+      const { state, fingerprint } = payload as Partial<Model>;
+      // With other files it may be another model; what was read of the one before is not shown.
+      this.reloadArchitecture(payload.id, state === 'ready' && fingerprint !== known);
     }
   }
 
@@ -221,9 +225,9 @@ export class Store {
     this.jobs.absorb((await this.api.setPriority(job, priority)).job, asked);
   }
 
-  async retry(job: string, change?: Record<string, unknown>): Promise<void> {
+  async retry(job: string, mended?: Mended): Promise<void> {
     const asked = this.jobs.now;
-    this.jobs.absorb((await this.api.retry(job, change)).job, asked);
+    this.jobs.absorb((await this.api.retry(job, mended)).job, asked);
   }
 
   /** Deletes; returns the bytes that this freed. */
@@ -268,10 +272,10 @@ export class Store {
     return entry;
   }
 
-  /** Reads an architecture again that is looked at but could not be read. */
-  reloadArchitecture(id: string): void {
+  /** Reads an architecture again that is looked at but could not be read, or is of other files. */
+  reloadArchitecture(id: string, changed = false): void {
     const entry = this.architectures.get(id);
-    if (entry && entry.peek().value === null) {
+    if (entry && (changed || entry.peek().value === null)) {
       this.api.architecture(id).then(
         value => (entry.value = { value, error: null }),
         (error: unknown) => (entry.value = { value: null, error: toApiError(error) })

@@ -1,5 +1,7 @@
 /** Records of the REST interface, as `openapi.yaml` describes them. */
 
+import type { FileOptions } from './datasets/types';
+
 export type RecordState = 'pending' | 'ready' | 'failed';
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
@@ -10,17 +12,28 @@ export interface Problem {
   remedies?: Remedy[];
 }
 
-/** What would mend a failed job: other values for fields of its request, or one that is asked for. */
+/**
+ * What would mend a failed job: other values for fields of its request, a field whose value is asked
+ * for, or, without either, something that only a person can do.
+ */
 export interface Remedy {
   label: string;
   change?: Record<string, unknown>;
   ask?: string;
 }
 
+/** With what a failed job is tried again. */
+export interface Mended {
+  change?: Record<string, unknown>;
+  /** Of the Hub; kept nowhere. */
+  token?: string;
+}
+
 export interface Notice {
   code: string;
   message: string;
   field?: string | null;
+  hint?: string | null;
 }
 
 export interface Split {
@@ -42,11 +55,15 @@ export interface Dataset {
   splits: Split[];
   columns: { name: string; dtype: string }[];
   text_column: string | null;
+  /** How the files were read, as far as that is the same for all of them. */
+  options?: Partial<FileOptions> | null;
   n_rows: number | null;
   n_bytes: number | null;
   created_at: string;
   updated_at: string;
   job_id: string | null;
+  /** What of the request has no effect; only in the answer to it. */
+  notices?: Notice[];
 }
 
 export interface Model {
@@ -67,9 +84,13 @@ export interface Model {
   vocab_size: number | null;
   context: number | null;
   size_bytes: number | null;
+  /** Of the files; another one after they changed. */
+  fingerprint?: string | null;
   created_at: string;
   updated_at: string;
   job_id: string | null;
+  /** What of the request has no effect; only in the answer to it. */
+  notices?: Notice[];
   /** The model whose files a variant shares. */
   parent_id?: string | null;
   /** What was asked for; differs from `format` after a fall-back. */
@@ -143,6 +164,8 @@ export interface Architecture {
   parallel?: boolean | null;
   vocab_size?: number | null;
   context?: number | null;
+  /** Longest input that the model can read at all; null where positions are computed. */
+  positions?: number | null;
   positional?: string | null;
   norm?: string | null;
   activation?: string | null;
@@ -167,6 +190,9 @@ export interface Architecture {
   tree?: TreeNode[];
   hooks: HookPoint[];
   unavailable: { short: string; reason: string }[];
+  /** Facts that could not be found, and why. */
+  unknown?: { fact: string; reason: string }[];
+  warnings?: Notice[];
   checks?: { name: string; max_error: number | null; passed: boolean }[];
   config?: Record<string, unknown>;
 }
@@ -223,6 +249,8 @@ export interface Extraction {
   created_at: string;
   updated_at: string;
   warnings: Notice[];
+  /** What of the request has no effect; only in the answer to it. */
+  notices?: Notice[];
 }
 
 /** Which number of each token: an element of a hook's vectors, or their norm. */
@@ -405,9 +433,11 @@ export interface Sample {
   columns?: Record<string, unknown> | null;
 }
 
+/** A turn of a chat: what it says as text, and whatever else it has. */
 export interface Turn {
   role: string;
   content: string;
+  [key: string]: unknown;
 }
 
 export interface SamplePage {

@@ -128,6 +128,13 @@ def doubt(found: Sequence[Dialect], name: str) -> InvalidInputError | None:
         code="delimiter_unclear",
         field="delimiter",
         hint="Name the delimiter.",
+        remedies=[
+            {
+                "label": f"Use {spoken_delimiter(each.delimiter)}",
+                "change": {"options": {"delimiter": each.delimiter}},
+            }
+            for each in found[:2]
+        ],
     )
 
 

@@ -210,6 +210,8 @@ def test_a_delimiter_in_doubt_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(MiStudioError, match=r"looks like '.' or '.'") as caught:
         read(path, "csv")
     assert (caught.value.code, caught.value.field) == ("delimiter_unclear", "delimiter")
+    offered = [remedy["change"]["options"]["delimiter"] for remedy in caught.value.remedies]
+    assert sorted(offered) == [",", ";"]
     assert read(path, "csv", delimiter=";").cells == [["x,y", 3], ["u,v", 4]]
 
 

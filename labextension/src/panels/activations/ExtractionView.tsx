@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { JobProblem } from '../jobs/JobProblem';
 import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, compact, duration, integer, shape, when } from '../lib/format';
@@ -67,9 +68,9 @@ export function ExtractionView({ extraction, onBack, takesFocus }: Props) {
         />
       )}
       {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
-      {error && <ErrorNote error={error} />}
-      {extraction.warnings?.map(warning => (
-        <WarningNote key={warning.code} message={warning.message} />
+      <JobProblem problem={error} job={job} />
+      {extraction.warnings?.map((warning, index) => (
+        <WarningNote key={index} message={warning.message} />
       ))}
       {active &&
         (job ? (

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { JobProblem } from '../jobs/JobProblem';
 import { JobProgress } from '../jobs/JobProgress';
 import { problemOf, stateOf } from '../jobs/problem';
 import { bytes, compact, integer } from '../lib/format';
@@ -126,7 +127,7 @@ function Row({ dataset, tokenization, onGone }: RowProps) {
         />
       )}
       {job && tokenization.state === 'pending' && <JobProgress job={job} label={name} />}
-      {problem && <ErrorNote error={problem} />}
+      <JobProblem problem={problem} job={job} name={name} />
       {tokenization.state !== 'ready' && (
         <div class="jp-mistudio-actions">
           <JobControls job={job} name={name} />

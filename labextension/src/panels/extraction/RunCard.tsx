@@ -2,12 +2,13 @@ import { useEffect, useRef } from 'preact/hooks';
 import { SendToKernel } from '../activations/SendToKernel';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { JobProblem } from '../jobs/JobProblem';
 import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, integer } from '../lib/format';
 import { count, t } from '../messages';
 import type { Extraction } from '../types';
-import { ErrorNote, WarningNote } from '../ui/ErrorNote';
+import { WarningNote } from '../ui/ErrorNote';
 import { Pill } from '../ui/Pill';
 
 interface Props {
@@ -70,10 +71,10 @@ export function RunCard({ extraction, shown, opens, onOpened }: Props) {
           {size.join(' · ')}
         </div>
       )}
-      {extraction.warnings?.map(warning => (
-        <WarningNote key={warning.code} message={warning.message} />
+      {extraction.warnings?.map((warning, index) => (
+        <WarningNote key={index} message={warning.message} />
       ))}
-      {error && <ErrorNote error={error} />}
+      <JobProblem problem={error} job={job} name={extraction.name} />
       {/* The key: without it Preact may take these for the line above, and forget what was sent. */}
       <div key="actions" class="jp-mistudio-actions">
         {extraction.state !== 'failed' && extraction.state !== 'cancelled' && (

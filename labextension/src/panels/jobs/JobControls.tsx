@@ -1,7 +1,7 @@
 import { usePanel } from '../context';
 import { t } from '../messages';
 import type { Store } from '../store';
-import type { Job, Remedy } from '../types';
+import type { Job } from '../types';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
 import { useAction } from '../ui/hooks';
@@ -16,9 +16,7 @@ interface Props {
 export function JobControls({ job, name }: Props) {
   const { store } = usePanel();
   const cancel = useAction((id: string) => store.cancel(id));
-  const retry = useAction((id: string, change?: Record<string, unknown>) =>
-    store.retry(id, change)
-  );
+  const retry = useAction((id: string) => store.retry(id));
   const first = useAction((id: string) => store.setPriority(id, 1 + highestPriority(store)));
   if (!job) {
     return null;
@@ -48,17 +46,6 @@ export function JobControls({ job, name }: Props) {
           {t(job.cancelling ? 'action.cancelling' : 'action.cancel')}
         </Button>
       )}
-      {again &&
-        remediesOf(job).map(remedy => (
-          <Button
-            key={remedy.label}
-            busy={retry.busy}
-            label={label(remedy.label)}
-            onClick={() => void retry.run(job.id, remedy.change)}
-          >
-            {remedy.label}
-          </Button>
-        ))}
       {again && (
         <Button
           busy={retry.busy}
@@ -76,12 +63,6 @@ export function JobControls({ job, name }: Props) {
       )}
     </>
   );
-}
-
-/** What a click can change so that a retry may end well; what only a person can do is in the hint. */
-export function remediesOf(job: Job): Remedy[] {
-  const remedies = job.error?.remedies ?? [];
-  return remedies.filter(remedy => Object.keys(remedy.change ?? {}).length > 0);
 }
 
 /** The highest priority in the queue, below the highest that there can be. */

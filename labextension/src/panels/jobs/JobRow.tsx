@@ -9,6 +9,7 @@ import { useAction, useUid } from '../ui/hooks';
 import { Name } from '../ui/Name';
 import { Pill } from '../ui/Pill';
 import { JobControls } from './JobControls';
+import { JobProblem } from './JobProblem';
 import { JobProgress } from './JobProgress';
 import { problemOf } from './problem';
 import { LogView } from './LogView';
@@ -38,10 +39,10 @@ export function JobRow({ job }: { job: Job }) {
         <Pill state={job.state} />
       </div>
       {active && <JobProgress job={job} label={`${kind} ${name}`} />}
-      {job.warnings?.map(warning => (
-        <WarningNote key={warning.code} message={warning.message} />
+      {job.warnings?.map((warning, index) => (
+        <WarningNote key={index} message={warning.message} />
       ))}
-      {problem && <ErrorNote error={problem} />}
+      <JobProblem problem={problem} job={job} name={name} />
       {remove.error && <ErrorNote error={remove.error} onDismiss={remove.clear} />}
       <div class="jp-mistudio-row-foot">
         <div class="jp-mistudio-row-meta">

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { JobProblem } from '../jobs/JobProblem';
 import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes, compact, percent } from '../lib/format';
@@ -106,7 +107,7 @@ function MadeRow({ format, variant, current, onOpen }: MadeProps) {
         <td colSpan={4}>
           <Pill state={stateOf(variant, job)} />
           {job && <JobProgress job={job} label={variant.name} />}
-          {problem && <ErrorNote error={problem} />}
+          <JobProblem problem={problem} job={job} name={variant.name} />
           <JobControls job={job} name={variant.name} />
         </td>
       </tr>

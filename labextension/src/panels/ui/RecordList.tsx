@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { usePanel } from '../context';
 import { JobControls } from '../jobs/JobControls';
+import { JobProblem } from '../jobs/JobProblem';
 import { problemOf, stateOf } from '../jobs/problem';
 import { JobProgress } from '../jobs/JobProgress';
 import { bytes } from '../lib/format';
@@ -135,7 +136,7 @@ function Row<T extends Item>(props: Props<T> & { record: T; onFreed: (text: stri
         />
       )}
       {job && active && <JobProgress job={job} label={record.name} />}
-      {problem && <ErrorNote error={problem} />}
+      <JobProblem problem={problem} job={job} name={record.name} />
       {(active || !['ready', 'done'].includes(record.state)) && (
         <div class="jp-mistudio-actions">
           <JobControls job={job} />
