@@ -41,6 +41,8 @@ class BadRows:
         What to do about a broken row, where a reader knows more than the usual.
     unit
         ``line``, or ``row`` for formats without lines.
+    looks_like
+        Encoding that the file may be in, where it is not the one that it is read in.
 
     Attributes
     ----------
@@ -56,6 +58,7 @@ class BadRows:
     file: str
     hint: str | None = None
     unit: str = "line"
+    looks_like: str | None = None
     count: int = 0
     kept: int = 0
     listed: list[tuple[int, str]] = field(default_factory=list)
@@ -92,10 +95,7 @@ class BadRows:
                 hint=hint
                 or self.hint
                 or f"Fix that {self.unit}, or choose to skip or to keep rows that cannot be read.",
-                remedies=[
-                    {"label": label, "change": {"options": {"bad_rows": choice}}}
-                    for label, choice in (("Skip broken rows", "skip"), ("Keep them", "keep"))
-                ],
+                remedies=self._remedies(),
             )
         self.count += 1
         if len(self.listed) < LISTED:
@@ -103,6 +103,15 @@ class BadRows:
         keep = self.choice == "keep" and whole
         self.kept += keep
         return keep
+
+    def _remedies(self) -> list[dict[str, Any]]:
+        choices: list[tuple[str, dict[str, str]]] = [
+            ("Skip broken rows", {"bad_rows": "skip"}),
+            ("Keep them", {"bad_rows": "keep"}),
+        ]
+        if self.looks_like:
+            choices.insert(0, (f"Read it as {self.looks_like}", {"encoding": self.looks_like}))
+        return [{"label": label, "change": {"options": options}} for label, options in choices]
 
     def summary(self) -> dict[str, Any]:
         """Return ``{"file", "count", "kept", "lines"}`` of the rows found."""

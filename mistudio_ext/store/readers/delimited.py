@@ -197,6 +197,7 @@ class Blocks:
         self._skip = settings.skip_lines
         self._in_header = bool(settings.header)
         bad_rows.hint = fix_encoding(settings.looks_like)
+        bad_rows.looks_like = settings.looks_like
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows as tables of text."""

@@ -69,6 +69,7 @@ def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[
     """
     encoding = settings.encoding or "utf-8"
     bad_rows.hint = fix_encoding(settings.looks_like)
+    bad_rows.looks_like = settings.looks_like
     if settings.extra.get("layout", "lines") == "lines":
         yield from line_tables(content, encoding, bad_rows, settings.text_column)
         return

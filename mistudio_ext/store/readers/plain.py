@@ -85,6 +85,7 @@ def _paragraphs(blocks: Iterator[list[str]]) -> Iterator[list[str]]:
 def _lines(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[list[str]]:
     encoding = settings.encoding or "utf-8"
     bad_rows.hint = fix_encoding(settings.looks_like)
+    bad_rows.looks_like = settings.looks_like
     for number, block in line_blocks(content, encoding, bad_rows):
         text = text_of(block)
         rows = split_lines(text)

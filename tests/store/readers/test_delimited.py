@@ -218,8 +218,9 @@ def test_a_delimiter_in_doubt_is_asked_for(tmp_path: Path) -> None:
 def test_an_encoding_in_doubt_is_named(tmp_path: Path) -> None:
     """One byte may be damage: the row is broken, and the hint says what it looks like."""
     path = file(tmp_path, b"id,text\n1,na\xefve\n")
-    with pytest.raises(MiStudioError, match=r"line 2 .*not UTF-8.* looks like windows-1252"):
+    with pytest.raises(MiStudioError, match=r"line 2 .*not UTF-8.* looks like windows-1252") as bad:
         read(path, "csv")
+    assert bad.value.remedies[0]["change"] == {"options": {"encoding": "cp1252"}}
     assert read(path, "csv", encoding="cp1252").cells == [[1, "naïve"]]
 
 

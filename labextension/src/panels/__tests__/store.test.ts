@@ -157,4 +157,20 @@ describe('store', () => {
     store.reloadArchitecture('model_1');
     expect(lists).toHaveBeenCalledTimes(2);
   });
+
+  it('reads an architecture again when the files of its model are other ones', async () => {
+    const { store, lists } = setUp();
+    const told = (seq: number, state: string, fingerprint: string | null): void => {
+      const payload = { id: 'model_1', created_at: '2026-01-01', state, fingerprint };
+      store.apply({ type: 'model', seq, topic: 'models/model_1', payload });
+    };
+    told(1, 'ready', 'a');
+    const entry = store.architecture('model_1');
+    await vi.waitFor(() => expect(entry.value.value).not.toBeNull());
+    told(2, 'ready', 'a');
+    expect(lists).toHaveBeenCalledTimes(1);
+    told(3, 'pending', null);
+    told(4, 'ready', 'b');
+    await vi.waitFor(() => expect(lists).toHaveBeenCalledTimes(2));
+  });
 });

@@ -9,7 +9,7 @@ import { t } from '../messages';
 import type { Architecture, Model } from '../types';
 import { Button } from '../ui/Button';
 import { DetailHead } from '../ui/DetailHead';
-import { ErrorNote } from '../ui/ErrorNote';
+import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import { Icon } from '../ui/Icon';
 import { Disclosure, Section } from '../ui/Section';
@@ -64,6 +64,11 @@ function Details({ model, architecture }: { model: Model; architecture: Architec
   return (
     <>
       {statement && <p>{statement}</p>}
+      {architecture.warnings
+        ?.filter(warning => warning.code !== 'not_extractable')
+        .map((warning, index) => (
+          <WarningNote key={index} message={warning.message} />
+        ))}
       <Facts facts={totals(architecture)} label={t('architecture.title')} />
       <Section
         title={t('architecture.hooks')}

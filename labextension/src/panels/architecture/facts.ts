@@ -1,5 +1,6 @@
 import { bytes, compact, integer } from '../lib/format';
-import { t } from '../messages';
+import { t, tData } from '../messages';
+import { publishedAs } from '../models/hub';
 import type { Architecture } from '../types';
 import type { Fact } from '../ui/Facts';
 import { blockForm } from './block';
@@ -9,8 +10,8 @@ import type { BlockForm } from './block';
 export function totals(a: Architecture): Fact[] {
   return [
     [t('fact.params'), compact(a.n_params)],
-    [t('fact.layers'), String(a.n_layers)],
-    [t('fact.d_model'), integer(a.d_model)],
+    [t('fact.layers'), isUnknown(a, 'n_layers') ? '–' : String(a.n_layers)],
+    [t('fact.d_model'), a.d_model ? integer(a.d_model) : '–'],
     [t('fact.size'), bytes(a.size_bytes)]
   ];
 }
@@ -43,8 +44,8 @@ export function architectureFacts(a: Architecture): Fact[] {
     [t('fact.kind'), a.kind],
     [t('fact.params'), a.n_params ? compact(a.n_params) : null],
     [t('fact.size'), a.size_bytes ? bytes(a.size_bytes) : null],
-    [t('fact.layers'), a.n_layers],
-    [t('fact.d_model'), integer(a.d_model)],
+    [t('fact.layers'), isUnknown(a, 'n_layers') ? null : a.n_layers],
+    [t('fact.d_model'), a.d_model ? integer(a.d_model) : null],
     [t('fact.d_mlp'), a.d_mlp ? integer(a.d_mlp) : null],
     [t('fact.heads'), heads],
     [t('fact.head_dim'), a.head_dim],
@@ -57,15 +58,38 @@ export function architectureFacts(a: Architecture): Fact[] {
     [t('fact.vocab'), a.vocab_size ? integer(a.vocab_size) : null],
     [t('fact.context'), a.context ? integer(a.context) : null],
     [t('fact.positional'), a.positional],
+    [t('fact.positions'), positionLimit(a)],
     [t('fact.norm'), a.norm],
     [t('fact.activation'), a.activation],
     [t('fact.tied'), yesNo(a.tied)],
     [t('fact.dtype'), a.dtype],
+    [t('fact.published'), publishedAs(a.config)],
     [t('fact.format'), a.format]
   ];
-  return all
+  const known = all
     .filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([label, value]): Fact => [label, String(value)]);
+  return [...known, ...unknownFacts(a)];
+}
+
+/** What could not be found, with the reason: an empty place would look as if it did not apply. */
+function unknownFacts(a: Architecture): Fact[] {
+  return (a.unknown ?? []).map(({ fact, reason }): Fact => {
+    const name = tData('fact', fact);
+    const label = name === fact ? fact.replaceAll('_', ' ') : name;
+    return [label, t('fact.unknown', { reason }), true];
+  });
+}
+
+const isUnknown = (a: Architecture, name: string): boolean =>
+  (a.unknown ?? []).some(({ fact }) => fact === name);
+
+/** The longest input; where positions are computed there is no end. */
+function positionLimit({ positions }: Architecture): string | null {
+  if (positions === undefined) {
+    return null;
+  }
+  return positions === null ? t('fact.positions.none') : integer(positions);
 }
 
 function expertsText({ active, count }: NonNullable<BlockForm['experts']>): string {

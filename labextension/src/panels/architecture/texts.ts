@@ -38,6 +38,10 @@ export const architectureTexts = {
   'points.checked.error': 'within {error}',
   'points.checked.no': 'not checked',
 
+  'fact.published': 'Published as',
+  'fact.positions': 'Longest input',
+  'fact.positions.none': 'no limit',
+  'fact.unknown': 'could not be found: {reason}',
   'fact.active': 'Active parameters',
   'fact.experts': 'Experts',
   'fact.experts.value': '{active} of {count} for each token',

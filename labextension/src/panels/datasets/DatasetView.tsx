@@ -5,9 +5,11 @@ import { count, t, tData } from '../messages';
 import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { DetailHead } from '../ui/DetailHead';
+import { WarningNote } from '../ui/ErrorNote';
 import { Facts } from '../ui/Facts';
 import type { Fact } from '../ui/Facts';
 import { Disclosure, Section } from '../ui/Section';
+import { readAs } from './readAs';
 import { readingOf, withReading } from './reading';
 import type { Reading } from './reading';
 import { Samples } from './Samples';
@@ -28,7 +30,7 @@ function origin(dataset: Dataset): string {
 
 function factsOf(dataset: Dataset): Fact[] {
   const facts: Fact[] = [
-    [t('fact.source'), origin(dataset)],
+    [t('fact.source'), origin(dataset), dataset.source !== 'sample'],
     [t('fact.rows'), integer(dataset.n_rows)],
     [t('fact.size'), bytes(dataset.n_bytes)],
     [t('datasets.textColumn'), dataset.text_column ?? t('datasets.tokenized')]
@@ -38,6 +40,10 @@ function factsOf(dataset: Dataset): Fact[] {
   }
   if (dataset.revision) {
     facts.push([t('field.revision'), <code>{dataset.revision.slice(0, 12)}</code>]);
+  }
+  const reading = readAs(dataset.options);
+  if (reading) {
+    facts.push([t('readAs.title'), reading, true]);
   }
   if (dataset.columns.length > 1) {
     facts.push([
@@ -51,7 +57,8 @@ function factsOf(dataset: Dataset): Fact[] {
 
 /** One dataset: where it is from, what is in it, how it is tokenised, its samples. */
 export function DatasetView({ dataset, onBack, takesFocus }: Props) {
-  const { host } = usePanel();
+  const { host, store } = usePanel();
+  const said = store.jobs.get(dataset.job_id)?.warnings ?? [];
   const tokenizations = useTokenizations(dataset.id);
   const reading = readingOf(
     host.selection.value,
@@ -81,6 +88,9 @@ export function DatasetView({ dataset, onBack, takesFocus }: Props) {
         )}
       </DetailHead>
       <Facts facts={factsOf(dataset)} />
+      {said.map((warning, index) => (
+        <WarningNote key={index} message={warning.message} />
+      ))}
       <Disclosure title={t('stats.title')}>
         <Statistics
           dataset={dataset}

@@ -5,6 +5,7 @@ import { count, t, tData } from '../messages';
 import type { Dataset } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
+import { noticesOf } from '../ui/hooks';
 import { RecordList } from '../ui/RecordList';
 import { TableState } from '../ui/TableState';
 import { useOpen } from '../ui/useOpen';
@@ -77,7 +78,15 @@ function DatasetList({ datasets, open, returned }: ListProps) {
           {t('datasets.add')}
         </Button>
       </div>
-      {adding && <AddDataset onAdded={() => setAdding(false)} onClose={() => setAdding(false)} />}
+      {adding && (
+        <AddDataset
+          onAdded={record => {
+            setAdding(false);
+            setSaid(noticesOf(record));
+          }}
+          onClose={() => setAdding(false)}
+        />
+      )}
       <TableState table={store.datasets}>
         {datasets.length === 0 && !adding && (
           <EmptyState title={t('datasets.empty')} text={t('datasets.empty.text')}>

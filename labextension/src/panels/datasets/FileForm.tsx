@@ -1,12 +1,21 @@
-import { bytes } from '../lib/format';
-import { count, t } from '../messages';
+import { bytes, integer } from '../lib/format';
+import { count, t, tData } from '../messages';
 import { CheckField } from '../ui/CheckField';
 import { ErrorNote, WarningNote } from '../ui/ErrorNote';
 import { SelectField, TextField } from '../ui/Field';
-import type { Detection } from './types';
+import { Disclosure } from '../ui/Section';
+import { spokenDelimiter } from './readAs';
+import type { Detection, FileOptions } from './types';
 import type { Detected } from './useDetected';
 
 const DELIMITERS = [',', ';', '\t', '|'];
+const QUOTINGS = ['standard', 'backslash', 'none'] as const;
+const TYPES = ['text', 'integer', 'number'] as const;
+type ColumnType = (typeof TYPES)[number];
+/** Columns whose type can be chosen here. */
+const TYPED = 40;
+/** Fields whose errors stand at their controls. */
+const AT_FIELDS = ['delimiter', 'encoding', 'quoting', 'types'];
 /** Lines with trouble that are named one by one. */
 const NAMED = 5;
 
@@ -16,12 +25,17 @@ export function FileForm({ file }: { file: Detected }) {
   const errorAt = (field: string): string | null =>
     error?.field === field ? [error.message, error.hint].filter(Boolean).join(' ') : null;
   const names = detection.columns.map(column => column.name);
+  const { delimiter } = choice.options;
+  const delimited = delimiter !== undefined;
   const found = [detection.format, detection.compression, bytes(detection.bytes)];
   return (
     <div class="jp-mistudio-filefound" data-testid="mistudio-detected" aria-busy={file.busy}>
       <p class="jp-mistudio-hint">
         {t('upload.found', { what: found.filter(Boolean).join(', ') })}
       </p>
+      {detection.notes.map(note => (
+        <WarningNote key={note} message={note} />
+      ))}
       <div class="jp-mistudio-fields">
         {names.length > 0 && (
           <SelectField
@@ -36,16 +50,25 @@ export function FileForm({ file }: { file: Detected }) {
             onChange={choose}
           />
         )}
-        {choice.options.delimiter !== undefined && (
+        {delimited && (
           <SelectField
             label={t('upload.delimiter')}
-            value={choice.options.delimiter}
-            options={[...new Set([choice.options.delimiter, ...DELIMITERS])].map(value => ({
+            value={delimiter ?? ''}
+            options={[...new Set([delimiter ?? '', ...DELIMITERS])].map(value => ({
               value,
-              label: value === '\t' ? t('upload.delimiter.tab') : value
+              label: spokenDelimiter(value)
             }))}
-            onChange={delimiter => set({ delimiter })}
+            onChange={value => set({ delimiter: value })}
             error={errorAt('delimiter')}
+          />
+        )}
+        {delimited && (
+          <SelectField
+            label={t('upload.quoting')}
+            value={choice.options.quoting ?? 'standard'}
+            options={QUOTINGS.map(value => ({ value, label: tData('quoting', value) }))}
+            onChange={quoting => set({ quoting: quoting as FileOptions['quoting'] })}
+            error={errorAt('quoting')}
           />
         )}
         {choice.options.header !== undefined && (
@@ -64,8 +87,8 @@ export function FileForm({ file }: { file: Detected }) {
           />
         )}
       </div>
-      {error && !errorAt('delimiter') && !errorAt('encoding') && <ErrorNote error={error} />}
-      {detection.notes.length > 0 && <WarningNote message={detection.notes.join(' ')} />}
+      {delimited && <ColumnTypes file={file} error={errorAt('types')} />}
+      {error && !AT_FIELDS.includes(error.field ?? '') && <ErrorNote error={error} />}
       {detection.problems.length > 0 && (
         <>
           <WarningNote
@@ -88,6 +111,48 @@ export function FileForm({ file }: { file: Detected }) {
       )}
       <Rows detection={detection} column={choice.column} />
     </div>
+  );
+}
+
+/** What the values of each column are, where they are not what they look like. */
+function ColumnTypes({ file, error }: { file: Detected; error: string | null }) {
+  const { detection, choice, set } = file;
+  const types = choice.options.types ?? {};
+  const chosen = Object.keys(types).length;
+  const more = detection.columns.length - TYPED;
+  const choose = (name: string, type: string): void => {
+    const { [name]: _, ...others } = types;
+    set({ types: type === '' ? others : { ...others, [name]: type as ColumnType } });
+  };
+  return (
+    <Disclosure
+      title={t('upload.types')}
+      aside={chosen > 0 ? t('upload.types.chosen', { n: chosen }) : undefined}
+      open={error !== null}
+    >
+      <p class="jp-mistudio-hint">{t('upload.types.hint')}</p>
+      {error && <ErrorNote error={{ message: error }} />}
+      <div class="jp-mistudio-fields">
+        {detection.columns.slice(0, TYPED).map(({ name, kind }) => (
+          <SelectField
+            key={name}
+            label={name}
+            value={types[name] ?? ''}
+            options={[
+              {
+                value: '',
+                label: types[name]
+                  ? t('upload.type.auto')
+                  : t('upload.type.found', { kind: tData('upload.type', kind) })
+              },
+              ...TYPES.map(value => ({ value, label: tData('upload.type', value) }))
+            ]}
+            onChange={type => choose(name, type)}
+          />
+        ))}
+      </div>
+      {more > 0 && <p class="jp-mistudio-hint">{t('upload.types.more', { n: integer(more) })}</p>}
+    </Disclosure>
   );
 }
 

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import { isAbort } from '../api';
+import { isAbort, toApiError } from '../api';
+import type { ApiError } from '../api';
 import { usePanel } from '../context';
 import { t } from '../messages';
 import type { DatasetRequest } from '../types';
@@ -18,6 +19,10 @@ const PAUSE_MS = 350;
 const FOLDED = ['name', 'max_rows', 'text_column', 'column'];
 const FIELDS = ['path', ...FOLDED];
 
+/** Nothing is at a path, or no file: while it is typed that is no error. */
+const leadsNowhere = ({ status, code }: ApiError): boolean =>
+  status === 403 || status === 404 || code === 'not_a_file';
+
 /** A folder or file that the server can already read; a file is looked into first. */
 export function FromDisk({ onAdded, onClose }: SourceProps) {
   const { store } = usePanel();
@@ -26,18 +31,20 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
   const [column, setColumn] = useState('');
   const [rows, setRows] = useState<number | null>(null);
   const typed = useDebounced(path.trim(), PAUSE_MS);
-  // A path while it is typed leads nowhere: only what is found is shown.
   const looked = useFetch(typed === '' ? null : typed, async signal => {
     try {
       return await detect(store.api, { path: typed }, signal);
     } catch (error) {
-      if (isAbort(error)) {
+      // What is there and cannot be read is said at once.
+      if (isAbort(error) || !leadsNowhere(toApiError(error))) {
         throw error;
       }
       return null;
     }
   });
   const there = !looked.loading && typed === path.trim() && typed !== '' ? looked.value : null;
+  const problem = typed === path.trim() ? looked.error : null;
+  const unreadable = problem && [problem.message, problem.hint].filter(Boolean).join(' ');
   const found = useDetected(there, (options, signal) =>
     detect(store.api, { path: typed, options }, signal)
   );
@@ -62,11 +69,11 @@ export function FromDisk({ onAdded, onClose }: SourceProps) {
     <>
       <TextField
         label={t('field.path')}
-        hint={t('datasets.path.hint')}
+        hint={t(looked.loading ? 'datasets.path.looking' : 'datasets.path.hint')}
         value={path}
         onChange={setPath}
         onEnter={form.submit}
-        error={form.errorAt('path')}
+        error={form.errorAt('path') ?? unreadable}
       />
       {found && <FileForm file={found} />}
       <Disclosure title={t('field.more')} open={form.errorAt(...FOLDED) !== null}>

@@ -87,13 +87,36 @@ function Turns({ turns, marks, fold }: { turns: readonly Turn[]; marks: Marks; f
         left -= turn.content.length;
         return (
           <li key={index} data-role={turn.role}>
-            <div class="jp-mistudio-sample-index">{turn.role}</div>
+            <div class="jp-mistudio-sample-index">{[turn.role, ...besides(turn)].join(' · ')}</div>
             <Text text={turn.content} marks={own[index] ?? []} fold={room} />
           </li>
         );
       })}
     </ol>
   );
+}
+
+/** What a turn has beside its words: who answers, reasoning, calls of tools, parts that are no text. */
+export function besides(turn: Turn): string[] {
+  const reasons = ['reasoning_content', 'thinking', 'reasoning'].some(key => turn[key]);
+  const calls = turn['tool_calls'] ?? turn['function_call'];
+  const parts = Array.isArray(turn['parts']) ? turn['parts'] : [];
+  const kinds = parts
+    .map((part: unknown) => (part as { type?: unknown } | null)?.type)
+    .filter((kind): kind is string => typeof kind === 'string' && kind !== 'text');
+  const name = turn['name'];
+  return [
+    ...(typeof name === 'string' && name !== '' ? [name] : []),
+    ...(reasons ? [t('turn.reasoning')] : []),
+    ...(Array.isArray(calls)
+      ? calls.length > 0
+        ? [t('turn.calls')]
+        : []
+      : calls
+        ? [t('turn.calls')]
+        : []),
+    ...new Set(kinds)
+  ];
 }
 
 function Columns({ columns }: { columns: Record<string, unknown> }) {

@@ -77,7 +77,9 @@ export function Samples({ dataset, reading, onReading, tokenizations }: Props) {
   const answer = found.pages?.latest ?? null;
   const total = found.pages?.total ?? 0;
   const errorAt = (...fields: string[]): string | null =>
-    found.error?.field && fields.includes(found.error.field) ? found.error.message : null;
+    found.error?.field && fields.includes(found.error.field)
+      ? [found.error.message, found.error.hint].filter(Boolean).join(' ')
+      : null;
   const placed = errorAt('q', 'min_tokens', 'max_tokens', 'tokens', 'token_ids', 'where') !== null;
   return (
     <div class="jp-mistudio-samples" data-testid="mistudio-texts">

@@ -7,7 +7,7 @@ import type { Detection, FileOptions } from './types';
 const PAUSE_MS = 350;
 
 /** What of the options decides which columns there are. */
-const READING = ['encoding', 'delimiter', 'header'] as const;
+const READING = ['encoding', 'delimiter', 'header', 'quoting', 'types'] as const;
 
 export type Reading = Partial<Pick<FileOptions, (typeof READING)[number]>>;
 
@@ -97,7 +97,15 @@ export function useDetected(
     set: options => {
       const choice = { ...now.choice, options: { ...now.choice.options, ...options } };
       const keys = READING.filter(key => key in options);
-      const said = { ...now.said, ...Object.fromEntries(keys.map(key => [key, options[key]])) };
+      const said: Reading = {
+        ...now.said,
+        ...Object.fromEntries(keys.map(key => [key, options[key]]))
+      };
+      if (keys.length > 0 && !('types' in options)) {
+        // Read in another way there may be other columns.
+        delete said.types;
+        delete choice.options.types;
+      }
       setState({ ...now, choice, said, busy: now.busy || keys.length > 0 });
       if (keys.length > 0) {
         again(said);

@@ -8,7 +8,7 @@ import type { Form } from '../lib/selection';
 import { t } from '../messages';
 import { Button } from '../ui/Button';
 import { ErrorNote } from '../ui/ErrorNote';
-import { useAction } from '../ui/hooks';
+import { noticesOf, useAction } from '../ui/hooks';
 import { Templates } from '../templates/Templates';
 import { Disclosure, Section } from '../ui/Section';
 import { TableState } from '../ui/TableState';
@@ -67,6 +67,7 @@ export function ExtractionPanel() {
   const [latest, setLatest] = useState<string | null>(null);
   const [toOpen, setToOpen] = useState<string | null>(null);
   const [existed, setExisted] = useState(false);
+  const [notices, setNotices] = useState('');
   const [guided, setGuided] = useState<'offer' | 'working' | 'off'>('offer');
   const datasets = store.datasets.list.value;
   const models = store.models.list.value;
@@ -109,6 +110,7 @@ export function ExtractionPanel() {
     }
     const extraction = await store.extract(request);
     setExisted(extraction.state === 'done');
+    setNotices(noticesOf(extraction));
     setLatest(extraction.id);
     setToOpen(opens ? extraction.id : null);
     setGuided('off');
@@ -227,9 +229,9 @@ export function ExtractionPanel() {
         )}
         {runs.length > 0 && (
           <Section title={t('extract.runs')}>
-            {existed && (
+            {(existed || notices) && (
               <p class="jp-mistudio-hint" role="status">
-                {t('extract.exists')}
+                {notices || t('extract.exists')}
               </p>
             )}
             {runs.map(each => (

@@ -42,7 +42,7 @@ export function FormatsTable({ rows, device, value, onChange }: Props) {
             <tr
               key={row.format}
               class={row.format === value ? 'jp-mistudio-mod-chosen' : undefined}
-              onClick={() => onChange(row.format)}
+              onClick={() => !row.unavailable && onChange(row.format)}
             >
               <th scope="row">
                 <label>
@@ -51,24 +51,42 @@ export function FormatsTable({ rows, device, value, onChange }: Props) {
                     name={group}
                     value={row.format}
                     checked={row.format === value}
+                    disabled={Boolean(row.unavailable)}
                     onChange={() => onChange(row.format)}
                   />
                   <span>{row.format}</span>
                 </label>
-                <Fits verdict={verdict(row, device)} />
+                {!row.unavailable && <Fits verdict={verdict(row, device)} />}
                 {row.recommended && (
                   <span class="jp-mistudio-recommended">{t('card.recommended')}</span>
                 )}
+                {!row.unavailable && <ComputesIn row={row} kind={kind} />}
               </th>
-              <td>{bytes(row.disk_bytes ?? row.download_bytes)}</td>
-              <td>{bytes(row.memory_bytes[kind])}</td>
-              {extracting && <td>{bytes(row.extraction_bytes?.[kind])}</td>}
+              {row.unavailable ? (
+                <td colSpan={extracting ? 3 : 2} class="jp-mistudio-reason">
+                  {t('format.unavailable', { reason: row.unavailable })}
+                </td>
+              ) : (
+                <>
+                  <td>{bytes(row.disk_bytes ?? row.download_bytes)}</td>
+                  <td>{bytes(row.memory_bytes[kind])}</td>
+                  {extracting && <td>{bytes(row.extraction_bytes?.[kind])}</td>}
+                </>
+              )}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
+}
+
+/** In which dtype a format computes on a kind of device. */
+export function ComputesIn({ row, kind }: { row: FormatEstimate | undefined; kind: string }) {
+  const dtype = row?.computes_in?.[kind];
+  return dtype ? (
+    <span class="jp-mistudio-computes">{t('format.computesIn', { dtype })}</span>
+  ) : null;
 }
 
 function Fits({ verdict: found }: { verdict: Verdict }) {

@@ -13,7 +13,7 @@ import { Disclosure } from '../ui/Section';
 import { useDebounced } from '../ui/useDebounced';
 import { formatOf } from './formats';
 import { FormatsTable } from './FormatsTable';
-import { diskHasRoom, firstFormat, freeBytes, hasOwnCode } from './hub';
+import { diskHasRoom, firstFormat, freeBytes, hasOwnCode, publishedAs } from './hub';
 import type { HubModel } from './hub';
 
 /** The engine's own first batch: what the memory for an extraction is estimated with. */
@@ -86,7 +86,7 @@ function Card({ model, token, onToken, revision, batch, onBatch, onAdd }: CardPr
     onAdd({
       source: 'hub',
       repo_id: model.repo_id,
-      ...formatOf(format),
+      ...(published ? {} : formatOf(format)),
       ...(wanted ? { revision: wanted } : {}),
       ...(token ? { token } : {}),
       ...(name.trim() ? { name: name.trim() } : {}),
@@ -96,6 +96,7 @@ function Card({ model, token, onToken, revision, batch, onBatch, onAdd }: CardPr
   // What was wrong with another request says nothing about this one.
   useEffect(add.clear, [format, token, revision, name, ownCode]);
   const row = model.formats.find(each => each.format === format);
+  const published = publishedAs(model.config);
   return (
     <section class="jp-mistudio-hubcard" aria-label={model.repo_id}>
       <h3>{model.repo_id}</h3>
@@ -136,7 +137,8 @@ function Card({ model, token, onToken, revision, batch, onBatch, onAdd }: CardPr
           )}
         </>
       )}
-      {model.formats.length > 0 && (
+      {published && <WarningNote message={t('format.published.only', { how: published })} />}
+      {!published && model.formats.length > 0 && (
         <>
           <div class="jp-mistudio-hubcard-how">
             <DeviceChoice devices={devices} device={device} onChange={setDevice} />

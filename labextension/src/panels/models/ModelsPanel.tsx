@@ -6,6 +6,7 @@ import { count, t, tData } from '../messages';
 import type { Model } from '../types';
 import { Button } from '../ui/Button';
 import { EmptyState } from '../ui/EmptyState';
+import { noticesOf } from '../ui/hooks';
 import { RecordList } from '../ui/RecordList';
 import { TableState } from '../ui/TableState';
 import { useOpen } from '../ui/useOpen';
@@ -84,7 +85,15 @@ function ModelList({ models, open, returned }: ListProps) {
           {t('models.add')}
         </Button>
       </div>
-      {adding && <AddModel onAdded={() => setAdding(false)} onClose={() => setAdding(false)} />}
+      {adding && (
+        <AddModel
+          onAdded={record => {
+            setAdding(false);
+            setSaid(noticesOf(record));
+          }}
+          onClose={() => setAdding(false)}
+        />
+      )}
       <TableState table={store.models}>
         {models.length === 0 && !adding && (
           <EmptyState title={t('models.empty')} text={t('models.empty.text')}>

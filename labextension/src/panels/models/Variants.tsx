@@ -14,6 +14,8 @@ import { useAction, useFetch } from '../ui/hooks';
 import { Pill } from '../ui/Pill';
 import { ErrorPlot } from './ErrorPlot';
 import { FORMATS } from './formats';
+import { ComputesIn } from './FormatsTable';
+import type { FormatEstimate } from './hub';
 
 /** A model's formats: what each takes and how far it is off; those that are missing can be made. */
 export function Variants({ model }: { model: Model }) {
@@ -22,6 +24,14 @@ export function Variants({ model }: { model: Model }) {
   // Asked again when a model comes or goes; each one's own state comes with the events.
   const known = store.models.list.value.length;
   const found = useFetch(`${model.id} ${known}`, signal => store.api.variants(model.id, signal));
+  // Only reasons and dtypes come from here: a format that cannot be is refused when it is asked for.
+  const takes = useFetch(`${model.id} ${model.fingerprint ?? ''}`, signal =>
+    store.api.request<{ formats: FormatEstimate[] }>(
+      'GET',
+      `models/${encodeURIComponent(model.id)}/estimate`,
+      { signal }
+    )
+  );
   if (found.error) {
     return <ErrorNote error={found.error} onRetry={found.reload} />;
   }
@@ -34,6 +44,11 @@ export function Variants({ model }: { model: Model }) {
     );
   }
   const family = found.value.map(each => store.models.get(each.id) ?? each);
+  const made = (format: string): Model | undefined =>
+    family.find(each => (each.requested_format ?? each.format) === format);
+  // What its publisher quantised has a format of its own, and no other.
+  const published = family.find(each => !FORMATS.some(({ value }) => value === each.format));
+  const formats = published ? family.map(each => each.format) : FORMATS.map(({ value }) => value);
   const notes = family.map(fallbackNote).filter(note => note !== null);
   return (
     <>
@@ -52,18 +67,26 @@ export function Variants({ model }: { model: Model }) {
             </tr>
           </thead>
           <tbody>
-            {FORMATS.map(({ value: format }) => {
-              const made = family.find(each => (each.requested_format ?? each.format) === format);
-              return made ? (
+            {formats.map(format => {
+              const variant = made(format);
+              const row = takes.value?.formats.find(each => each.format === format);
+              return variant ? (
                 <MadeRow
                   key={format}
                   format={format}
-                  variant={made}
-                  current={made.id === model.id}
-                  onOpen={() => host.select({ ...host.selection.peek(), model: made.id })}
+                  variant={variant}
+                  row={row}
+                  current={variant.id === model.id}
+                  onOpen={() => host.select({ ...host.selection.peek(), model: variant.id })}
                 />
               ) : (
-                <MissingRow key={format} format={format} model={model} fallback={fallback} />
+                <MissingRow
+                  key={format}
+                  format={format}
+                  model={model}
+                  reason={row?.unavailable}
+                  fallback={fallback}
+                />
               );
             })}
           </tbody>
@@ -72,7 +95,11 @@ export function Variants({ model }: { model: Model }) {
       {notes.map(note => (
         <WarningNote key={note} message={note} />
       ))}
-      <CheckField label={t('variants.fallback')} checked={fallback} onChange={setFallback} />
+      {published ? (
+        <p class="jp-mistudio-hint">{t('format.published.only', { how: published.format })}</p>
+      ) : (
+        <CheckField label={t('variants.fallback')} checked={fallback} onChange={setFallback} />
+      )}
     </>
   );
 }
@@ -90,16 +117,21 @@ export function fallbackNote(model: Model): string | null {
 interface MadeProps {
   format: string;
   variant: Model;
+  row: FormatEstimate | undefined;
   current: boolean;
   onOpen: () => void;
 }
 
-function MadeRow({ format, variant, current, onOpen }: MadeProps) {
+function MadeRow({ format, variant, row, current, onOpen }: MadeProps) {
   const { store } = usePanel();
   const job = store.jobs.get(variant.job_id);
   const problem = problemOf(variant, job);
   const measured = variant.measured;
   const byLayer = measured?.relative_error_by_layer ?? [];
+  const gpu = measured?.device
+    ? !measured.device.startsWith('cpu')
+    : store.system.value?.capabilities?.gpu;
+  const kind = gpu ? 'gpu' : 'cpu';
   if (variant.state !== 'ready') {
     return (
       <tr>
@@ -134,6 +166,7 @@ function MadeRow({ format, variant, current, onOpen }: MadeProps) {
               {format}
             </button>
           )}
+          <ComputesIn row={row} kind={kind} />
         </th>
         <td>
           {measured?.relative_error === 0
@@ -158,23 +191,29 @@ function MadeRow({ format, variant, current, onOpen }: MadeProps) {
 interface MissingProps {
   format: string;
   model: Model;
+  /** Why the model or the machine cannot have it. */
+  reason: string | null | undefined;
   fallback: boolean;
 }
 
-function MissingRow({ format, model, fallback }: MissingProps) {
+function MissingRow({ format, model, reason, fallback }: MissingProps) {
   const { store } = usePanel();
   const make = useAction(() => store.makeVariant(model.id, format, fallback));
   return (
     <tr>
       <th scope="row">{format}</th>
       <td colSpan={4}>
-        <Button
-          busy={make.busy}
-          label={t('variants.makeNamed', { format })}
-          onClick={() => void make.run()}
-        >
-          {t('variants.make')}
-        </Button>
+        {reason ? (
+          <span class="jp-mistudio-reason">{t('format.unavailable', { reason })}</span>
+        ) : (
+          <Button
+            busy={make.busy}
+            label={t('variants.makeNamed', { format })}
+            onClick={() => void make.run()}
+          >
+            {t('variants.make')}
+          </Button>
+        )}
         {make.error && <ErrorNote error={make.error} onDismiss={make.clear} />}
       </td>
     </tr>

@@ -1,5 +1,6 @@
 /** What the Hub says about a model, and what its formats take on this machine. */
 
+import { t } from '../messages';
 import type { Device } from '../types';
 
 /** Numbers by kind of device: "cpu", "gpu". */
@@ -15,6 +16,10 @@ export interface FormatEstimate {
   /** By device: whether it fits with room for activations. */
   fits: Readonly<Record<string, boolean>>;
   recommended: boolean;
+  /** The dtype that it computes in. */
+  computes_in?: Readonly<Record<string, string>>;
+  /** Why this model or this machine cannot have it. */
+  unavailable?: string | null;
   warning?: string | null;
 }
 
@@ -63,10 +68,24 @@ export function verdict(row: FormatEstimate, device: Device | undefined): Verdic
   return need <= free ? 'tight' : 'no';
 }
 
-/** The format to begin with: the recommended one, else the smallest. */
+/** The format to begin with: the recommended one, else the smallest that there can be. */
 export function firstFormat(model: HubModel): string {
   const recommended = model.formats.find(row => row.recommended)?.format;
-  return recommended ?? model.recommendation?.format ?? model.formats.at(-1)?.format ?? 'fp32';
+  const possible = model.formats.filter(row => !row.unavailable);
+  return recommended ?? model.recommendation?.format ?? possible.at(-1)?.format ?? 'fp32';
+}
+
+/** How its publisher quantised a model, as the config says; null where it is in full precision. */
+export function publishedAs(config: Record<string, unknown> | undefined): string | null {
+  const inner = config?.['text_config'] as Record<string, unknown> | undefined;
+  const found = config?.['quantization_config'] ?? inner?.['quantization_config'];
+  if (typeof found !== 'object' || found === null || Object.keys(found).length === 0) {
+    return null;
+  }
+  const facts = found as Record<string, unknown>;
+  const bits = facts['bits'] ?? (facts['load_in_4bit'] ? 4 : facts['load_in_8bit'] ? 8 : undefined);
+  const method = String(facts['quant_method'] ?? 'quantized');
+  return bits === undefined ? method : t('format.published.bits', { method, bits: String(bits) });
 }
 
 /** The repository comes with Python code of its own (`auto_map` in its config). */

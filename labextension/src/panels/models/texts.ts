@@ -55,6 +55,12 @@ export const modelTexts = {
   'card.device': 'Device',
   'card.device.free': '{name}: {free} free of {total}',
   'card.estimates': 'Estimates. What is measured after loading shows in the model’s formats.',
+  'format.computesIn': 'computes in {dtype}',
+  'format.unavailable': 'Not available: {reason}.',
+  'format.published.bits': '{method}, {bits} bits',
+  'format.published.only':
+    'Quantized by its publisher ({how}). It is loaded as it is: its weights cannot become another format.',
+
   'fits.yes': 'fits',
   'fits.tight': 'tight',
   'fits.no': 'too big',

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { isAbort, toApiError } from '../api';
 import type { ApiError } from '../api';
+import type { Notice } from '../types';
 
 let counter = 0;
 
@@ -107,6 +108,12 @@ export function useFetch<T>(
     loading: key !== null && !current,
     reload
   };
+}
+
+/** What of a request had no effect, as one text: e.g. a second name for what is there already. */
+export function noticesOf(record: { notices?: Notice[] }): string {
+  const said = (record.notices ?? []).flatMap(({ message, hint }) => [message, hint]);
+  return said.filter(Boolean).join(' ');
 }
 
 /** Copies text; where the page may not use the clipboard, says so. */
