@@ -386,3 +386,22 @@ def test_in_a_cell(page: Page, jupyter: JupyterProcess) -> None:
         told = re.search(r"at 9\d", seen.inner_text())
     run_cell(page, "panel.selection = {**panel.selection, 'row': 12}")
     expect(cell.get_by_test_id("mistudio-sample-12")).to_have_attribute("aria-current", "true")
+
+
+def test_what_mends_a_failed_import(page: Page, jupyter: JupyterProcess) -> None:
+    """A table without texts asks which column to use, where its job is shown."""
+    file = jupyter.notebooks / "numbers.csv"
+    file.write_text("n0,n1,n2,n3,n4,n5,n6\n1,2,3,4,5,6,7\n")
+    jupyter.api("datasets", {"source": "path", "path": str(file)})
+    open_lab(page, jupyter)
+    panels = sidebar(page)
+    panels.tab("Jobs")
+    row = panels.root.get_by_role("listitem").filter(has_text="No column of the dataset")
+    row.get_by_label("Text column").fill("n6", timeout=SLOW)
+    row.get_by_role("button", name="Use another column numbers").click()
+    panels.tab("Datasets")
+    expect(panels.row("numbers")).to_contain_text("Ready", timeout=SLOW)
+    panels.root.get_by_role("button", name="Open numbers", exact=True).click()
+    expect(panels.root.get_by_test_id("mistudio-dataset")).to_contain_text(
+        "csv · delimiter , · utf-8 · first row names the columns"
+    )

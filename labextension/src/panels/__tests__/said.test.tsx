@@ -90,9 +90,9 @@ describe('how a file is read', () => {
   it('is said in words', () => {
     expect(readAs(null)).toBeNull();
     const options = { format: 'csv', delimiter: '\t', encoding: 'cp1252', header: true };
-    expect(readAs(options)).toBe('csv, delimiter tab, cp1252, first row names the columns');
+    expect(readAs(options)).toBe('csv · delimiter tab · cp1252 · first row names the columns');
     expect(readAs({ format: 'csv', types: { zip: 'text' }, bad_rows: 'skip' })).toBe(
-      'csv, zip as text, broken rows left out'
+      'csv · zip as text · broken rows left out'
     );
   });
 

@@ -8,7 +8,7 @@ export function spokenDelimiter(mark: string): string {
   return mark === '\t' ? t('upload.delimiter.tab') : mark;
 }
 
-/** "csv, delimiter ;, cp1252, the first row names the columns"; null where nothing is known. */
+/** "csv · delimiter ; · cp1252 · first row names the columns"; null where nothing is known. */
 export function readAs(options: Partial<FileOptions> | null | undefined): string | null {
   if (!options) {
     return null;
@@ -26,5 +26,5 @@ export function readAs(options: Partial<FileOptions> | null | undefined): string
     ...typed,
     bad_rows && bad_rows !== 'stop' && tData('readAs.badRows', bad_rows)
   ].filter(Boolean);
-  return parts.length > 0 ? parts.join(', ') : null;
+  return parts.length > 0 ? parts.join(' · ') : null;
 }
