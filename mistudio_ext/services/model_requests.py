@@ -27,6 +27,12 @@ _FIELDS = (
 _COMMIT_DIGITS = 40
 
 
+def asked(request: Json) -> Json:
+    """Return the body that :func:`read` made this request of: only what somebody chose."""
+    derived = {"format_chosen"} if request.get("format_chosen") else {"format_chosen", "format"}
+    return {name: value for name, value in request.items() if name not in derived}
+
+
 def read(context: Context, body: Json) -> tuple[Json, dict[str, str]]:
     """Check the body of ``POST models``.
 

@@ -260,7 +260,9 @@ class ModelService:
         remedies.only(fields, "format", "revision", "trust_remote_code")
         with self._context.creating:
             record = self._catalog.get(job.params["model"])
-            request, _ = model_requests.read(self._context, {**record.request, **fields})
+            request, _ = model_requests.read(
+                self._context, {**model_requests.asked(record.request), **fields}
+            )
             identity = model_requests.identity(request)
             remedies.same_elsewhere(self._catalog.find, record, identity)
             self.changed(
