@@ -19,7 +19,7 @@ from mistudio_ext.store.cells import cells
 from mistudio_ext.store.files import FORMATS, split_extension
 from mistudio_ext.store.readers import BadRows, Content, Reader, Settings, reader_of
 from mistudio_ext.store.readers import dialect as dialects
-from mistudio_ext.store.readers.content import refuse_stand_in
+from mistudio_ext.store.readers.content import refuse_other_format, refuse_stand_in
 from mistudio_ext.store.readers.encoding import find_encoding, spoken
 from mistudio_ext.store.readers.numbers import without_null_types
 from mistudio_ext.store.readers.settings import refuse_without_effect
@@ -70,11 +70,13 @@ def detect(
         raise InvalidInputError(f"{name} is empty.", code="empty_dataset", field="path")
     extension, compression = split_extension(name)
     head = Content(path, name).head()
-    reader = FORMATS.get(extension, ("", {}))[0] or _sniff(head)
+    reader = FORMATS.get(extension) or _sniff(head)
     if head.startswith(b"PAR1"):
         reader = "parquet"
     if given:
         refuse_without_effect(given, [reader], name)
+    if reader:
+        refuse_other_format(Content(path, name), reader)
     if not reader:
         raise InvalidInputError(
             f"{name} is in no format that can be read as text.",

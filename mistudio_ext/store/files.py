@@ -7,21 +7,21 @@ import gzip
 import io
 import lzma
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-#: Extension -> (reader, what its name says about the options of a request).
-FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".jsonl": ("json", {}),
-    ".ndjson": ("json", {}),
-    ".json": ("json", {}),
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"delimiter": "\t"}),
-    ".txt": ("text", {}),
-    ".arrow": ("arrow", {}),
+#: Extension -> reader.
+FORMATS: dict[str, str] = {
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "text",
+    ".arrow": "arrow",
 }
 
-READERS = frozenset(reader for reader, _ in FORMATS.values())
+READERS = frozenset(FORMATS.values())
 
 #: Extensions of compressed files, and how much bigger their content is at a guess.
 COMPRESSIONS: dict[str, int] = {".gz": 4, ".zst": 4, ".bz2": 5, ".xz": 5}

@@ -14,7 +14,7 @@ from mistudio_ext.store import columns as cols
 from mistudio_ext.store.cells import cells
 from mistudio_ext.store.files import COMPRESSIONS, FORMATS, split_extension
 from mistudio_ext.store.readers import BadRows, Content, ReadAs, Settings, reader_of
-from mistudio_ext.store.readers.content import refuse_stand_in
+from mistudio_ext.store.readers.content import refuse_other_format, refuse_stand_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,6 +135,7 @@ class DataFile:
             return
         try:
             refuse_stand_in(self.content, may_be_html=self.reader == "text")
+            refuse_other_format(self.content, self.reader)
             yield from self._rows()
         except (MiStudioError, MemoryError):
             raise

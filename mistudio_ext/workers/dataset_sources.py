@@ -206,11 +206,9 @@ def _from_file(path: Path, options: Mapping[str, Any], text_column: str | None) 
         raise unknown_format(path.name)
     if path.stat().st_size == 0:
         raise empty_dataset(path.name)
-    reader, named = FORMATS.get(extension, ("", {}))
-    if chosen and chosen != reader:
-        reader, named = chosen, {}
+    reader = str(chosen or FORMATS[extension])
     refuse_without_effect(options, [reader], path.name)
-    settings = Settings.from_options({**named, **options}, text_column)
+    settings = Settings.from_options(options, text_column)
     return Source([SplitSource("train", [DataFile(path, reader, settings)])])
 
 
@@ -260,8 +258,7 @@ def _from_folder(
     source = Source([], config=layout.config, left_out=layout.left_out)
     for name, paths in layout.files.items():
         files = [
-            DataFile(path / item, layout.reader, layout.settings_of(item), layout.features)
-            for item in paths
+            DataFile(path / item, layout.reader, layout.settings, layout.features) for item in paths
         ]
         source.splits.append(SplitSource(name, files))
     return source

@@ -47,11 +47,6 @@ class Layout:
     #: Files that are not read -> why.
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def settings_of(self, name: str) -> Settings:
-        """Return how a file is read, by its own extension too."""
-        extension, _ = split_extension(name)
-        return self.settings.over(Settings.from_options(FORMATS.get(extension, ("", {}))[1]))
-
     def with_unclaimed(self) -> Layout:
         """Return the layout with the files that no split has in ``train``."""
         if not self.unclaimed:
@@ -188,7 +183,7 @@ def _name_the_rest(layout: Layout, names: Sequence[str]) -> None:
     for name in names:
         if PurePosixPath(name).name.lower() in _BESIDE:
             continue
-        reader = FORMATS.get(split_extension(name)[0], ("", {}))[0]
+        reader = FORMATS.get(split_extension(name)[0])
         if reader == layout.reader:
             layout.unclaimed.append(name)
             layout.left_out[name] = "no split's name is in its name"

@@ -97,7 +97,7 @@ def _file(
     report: Reporter,
 ) -> DataFile:
     local = repository.snapshot / path
-    file = DataFile(local, layout.reader, layout.settings_of(path), layout.features)
+    file = DataFile(local, layout.reader, layout.settings, layout.features)
     if not local.exists():
         file.fetch = lambda: repository.fetch([path], guard=guard, report=report)
     return file

@@ -15,6 +15,7 @@ from mistudio_ext.store import columns as cols
 from mistudio_ext.store.arrow import Split
 from mistudio_ext.store.leftovers import claimed
 from mistudio_ext.store.readers import BadRows
+from mistudio_ext.store.readers.names import require_names
 from mistudio_ext.workers.dataset_sources import Source, SplitSource, empty_dataset, open_path
 from mistudio_ext.workers.dataset_writer import SplitWriter
 from mistudio_ext.workers.disk import DiskGuard, human, making
@@ -240,6 +241,7 @@ def _chosen(split: SplitSource, request: Request) -> Iterator[pa.Table]:
     """Yield the chosen columns of the first rows."""
     left = request.max_rows
     for table in split.tables():
+        require_names(table.schema)
         if request.columns is not None:
             table = table.select([_require(table, name, "columns") for name in request.columns])
         if request.text_column is not None:

@@ -12,6 +12,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.readers.arrow_types import plain
 from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import Content
+from mistudio_ext.store.readers.names import each_once
 from mistudio_ext.store.readers.settings import ReadAs, Settings
 from mistudio_ext.store.readers.utf8 import is_utf8, with_utf8
 
@@ -64,7 +65,8 @@ def _read(file: pa.NativeFile) -> Iterator[pa.Table]:
         batches = iter(pa.ipc.open_stream(file))
     for batch in batches:
         for first in range(0, batch.num_rows, BATCH_ROWS):
-            yield pa.Table.from_batches([batch.slice(first, BATCH_ROWS)])
+            table = pa.Table.from_batches([batch.slice(first, BATCH_ROWS)])
+            yield table.rename_columns(each_once(table.schema.names))
 
 
 @contextmanager

@@ -24,6 +24,21 @@ _ANNEX = re.compile(rb"^\S{0,200}/annex/objects/\S+\s*$")
 _WEB_PAGE = re.compile(rb"^\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
+#: First bytes of files that are no text -> what they are, and what to do with them.
+_OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
+    (b"PAR1", "a Parquet file", "Choose the format parquet, or rename the file to .parquet."),
+    (b"ARROW1", "an Arrow file", "Choose the format arrow, or rename the file to .arrow."),
+    (b"\x1f\x8b\x08", "compressed with gzip", "Rename it so that its name ends in .gz."),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Rename it so that its name ends in .zst."),
+    (b"\xfd7zXZ\0", "compressed with xz", "Rename it so that its name ends in .xz."),
+    (b"BZh91AY&SY", "compressed with bzip2", "Rename it so that its name ends in .bz2."),
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "Unpack it, or save it as CSV."),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of Excel or Word", "Save it as CSV or as text."),
+    (b"SQLite format 3\0", "a database of SQLite", "Export its table as CSV."),
+    (b"%PDF-", "a PDF", "Save its text as a .txt file."),
+)
+
+
 class EndsEarlyError(EOFError):
     """A compressed file ends before its content does."""
 
@@ -151,3 +166,24 @@ def refuse_stand_in(content: Content, *, may_be_html: bool) -> None:
             field="path",
             hint="Download the file itself; the page may ask to sign in or say what went wrong.",
         )
+
+
+def refuse_other_format(content: Content, reader: str) -> None:
+    """Raise an error if a file that its name calls text is in another well-known format.
+
+    Raises
+    ------
+    InvalidInputError
+        ``wrong_format``, naming what it is.
+    """
+    if reader in ("parquet", "arrow"):
+        return
+    head = content.head()
+    for magic, what, hint in _OTHER_FORMATS:
+        if head.startswith(magic):
+            raise InvalidInputError(
+                f"{content.name} is {what}, not {reader if reader == 'text' else reader.upper()}.",
+                code="wrong_format",
+                field="format",
+                hint=hint,
+            )

@@ -8,6 +8,8 @@ Both give the same rows; see ``docs/decisions/reading-files.md``.
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -101,8 +103,33 @@ def settle(content: Content, settings: Settings) -> ReadAs:
         options,
         said=_said(settled, is_index),
         warnings=_warnings(settings, settled, is_index),
-        doubt=None if delimiter else dialects.doubt(found, content.name),
+        doubt=_doubt(settings, found, text, content.name) if delimiter is None else None,
     )
+
+
+def _doubt(
+    settings: Settings, found: Sequence[dialects.Dialect], text: str, name: str
+) -> InvalidInputError | None:
+    """Return why it is not certain how the file is to be read."""
+    if settings.header is None and settings.quoting is None and _is_json(text):
+        return InvalidInputError(
+            f"{name} looks like JSON, not CSV.",
+            code="wrong_format",
+            field="format",
+            hint="Choose the format json. If it is CSV after all, name its delimiter.",
+        )
+    return dialects.doubt(found, name)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether the first line is an object of JSON, or begins an array of them."""
+    first = text.lstrip().partition("\n")[0]
+    if re.match(r"\[\s*(\{|$)", first):
+        return True
+    try:
+        return isinstance(json.loads(first, parse_int=str), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _candidates(name: str) -> Sequence[str]:
@@ -283,6 +310,8 @@ class Blocks:
         import pyarrow as pa
         from pyarrow import csv
 
+        if block.startswith(codecs.BOM_UTF8):
+            block = codecs.BOM_UTF8 + block  # Arrow removes one, here it is the text's own.
         try:
             table = csv.read_csv(
                 pa.BufferReader(block),

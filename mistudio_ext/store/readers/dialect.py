@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store import columns as cols
+from mistudio_ext.store.readers.names import each_once
 from mistudio_ext.store.readers.quoting import Records, Row, plain_quotes
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -178,18 +178,7 @@ def column_names(cells: Sequence[str]) -> tuple[list[str], bool]:
     names = [cell if cell.strip() else f"column_{i}" for i, cell in enumerate(cells)]
     if is_index:
         names[0] = "index"
-    taken = Counter(names)
-    seen: Counter[str] = Counter()
-    found: list[str] = []
-    for name in names:
-        unique = name
-        while seen[name] and unique in taken:
-            unique = f"{name}.{seen[name]}"
-            seen[name] += 1
-        seen[name] += 1
-        taken[unique] += 1
-        found.append(unique)
-    return found, is_index
+    return each_once(names), is_index
 
 
 def spoken_delimiter(mark: str) -> str:

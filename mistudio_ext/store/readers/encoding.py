@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import Content, EndsEarlyError
 
@@ -150,15 +151,34 @@ def text_blocks(content: Content, encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)(MARKING)
     first = True
     for block in blocks:
-        text = decoder.decode(block)
+        text = _decoded(decoder, block, content.name, encoding)
         if first and text:
             text, first = text.removeprefix("\ufeff"), False
         yield text.encode("utf-8", "surrogatepass")
     yield decoder.decode(b"", content.limit is None).encode("utf-8", "surrogatepass")
 
 
+def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, name: str, encoding: str) -> str:
+    try:
+        return decoder.decode(block)
+    except UnicodeError as error:
+        # Of UTF-16 and UTF-32, which begin with a byte order mark.
+        raise InvalidInputError(
+            f"{name} is not {spoken(encoding)}: it does not begin with a byte order mark.",
+            code="broken_file",
+            field="encoding",
+            hint="Leave out the encoding, or choose one that tells the order too, as utf-16-le.",
+        ) from error
+
+
+def beginning_of(content: Content, encoding: str) -> str:
+    """Return the first characters of a file, with U+FFFD for what is not in the encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return _decoded(decoder, content.head(), content.name, encoding).removeprefix("\ufeff")
+
+
 def _is_utf8(encoding: str) -> bool:
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def text_of(block: bytes) -> str:

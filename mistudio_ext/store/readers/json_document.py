@@ -16,7 +16,7 @@ from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import Content, EndsEarlyError
 from mistudio_ext.store.readers.encoding import MARKING, text_blocks
-from mistudio_ext.store.readers.json_rows import Document, RowTables, rows_of
+from mistudio_ext.store.readers.json_rows import FIND_END, Document, RowTables, rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,10 +96,12 @@ def fields_with_rows(content: Content, encoding: str) -> tuple[dict[str, bool], 
             others.append(key)
             continue
         first = None
+        are_objects = True
         for _, source in scanner.items():
             first = source if first is None else first
-        if first is not None and first[0] == "{":
-            lists[key] = bool({"role", "from"} & json.loads(first).keys())
+            are_objects = are_objects and source[0] == "{"
+        if first is not None and are_objects:
+            lists[key] = bool({"role", "from"} & FIND_END(first)[0].keys())
         else:
             others.append(key)
     return None if scanner.peek() else (lists, others)
@@ -123,7 +125,7 @@ class Scanner:
         self._is_cut = content.limit is not None and len(content.head()) >= content.limit
         self._blocks = text_blocks(content, encoding)
         self._decode = codecs.getincrementaldecoder("utf-8")(MARKING).decode
-        self._find_end = json.JSONDecoder().raw_decode
+        self._find_end = FIND_END
         self._text = ""
         self._at = 0
         self._line = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from mistudio_ext.store.readers.bad_rows import BadRows
 from mistudio_ext.store.readers.content import HEAD_BYTES, Content
 from mistudio_ext.store.readers.encoding import (
     FoundEncoding,
+    beginning_of,
     find_encoding,
     fix_encoding,
     spoken,
@@ -24,6 +24,7 @@ from mistudio_ext.store.readers.json_document import (
     fields_with_rows,
 )
 from mistudio_ext.store.readers.json_lines import line_tables
+from mistudio_ext.store.readers.json_rows import FIND_END
 from mistudio_ext.store.readers.settings import ReadAs, Settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def settle(content: Content, settings: Settings) -> ReadAs:
     settings = replace(settings, encoding=encoding, looks_like=looks_like)
     options = {"format": "json", "encoding": encoding}
     found = ReadAs(settings, options, said=("JSON", spoken(encoding)))
-    text = _decoded(head, encoding)
+    text = beginning_of(content, encoding)
     is_cut = len(head) >= HEAD_BYTES
     field = settings.extra.get("field")
     if field is None and _has_lines(text, split_extension(content.name)[0] in _LINES, is_cut):
@@ -77,11 +78,6 @@ def tables(content: Content, settings: Settings, bad_rows: BadRows) -> Iterator[
     yield from document_tables(content, encoding, bad_rows, settings.text_column, field)
 
 
-def _decoded(head: bytes, encoding: str) -> str:
-    """Return the beginning of a file as text."""
-    return codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
-
-
 def _name(found: FoundEncoding) -> str:
     """Return the name of an encoding; a byte order mark tells the order of bytes again."""
     return found.name[:6] if found.bom and found.name[:6] != "utf-8" else found.name
@@ -100,9 +96,8 @@ def _has_lines(text: str, promised: bool, is_cut: bool) -> bool:
     """
     body = text.lstrip()
     first, _, rest = body.partition("\n")
-    decoder = json.JSONDecoder()
     try:
-        _, end = decoder.raw_decode(first)
+        _, end = FIND_END(first)
     except RecursionError:
         return promised
     except json.JSONDecodeError:
@@ -117,7 +112,7 @@ def _spans_lines(body: str, first: str, is_cut: bool) -> bool:
     if "\n" not in body:
         return is_cut
     try:
-        json.JSONDecoder().raw_decode(body)
+        FIND_END(body)
     except RecursionError:
         return True
     except json.JSONDecodeError as error:

@@ -6,11 +6,12 @@ null and does not look at UTF-8. So its answer is used only where none of that c
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mistudio_ext.store.readers.json_shapes import Shape, arrow_type, has_json, joined
+from mistudio_ext.store.readers.json_shapes import DEEPEST, Shape, arrow_type, has_json, joined
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 #: Arrow's reader crashes on values nested by the thousand, so lines with so many brackets are
 #: kept from it.
 _MOST_BRACKETS = 500
+
+#: Of a file that begins with null Arrow's reader ends the whole process, and elsewhere it takes
+#: null for an object without keys.
+_NULL = re.compile(rb"^[ \t\r]*n", re.MULTILINE)
 
 #: From here on floats leave out whole numbers.
 _EXACT = float(1 << 53)
@@ -44,7 +49,7 @@ def read_quickly(
     """
     import pyarrow as pa
 
-    if not _is_shallow(raw):
+    if not _is_shallow(raw) or _NULL.search(raw):
         return None
     try:
         raw.decode()
@@ -139,7 +144,7 @@ def _has_lines(raw: bytes, count: int) -> bool:
     return sum(bool(line.strip(b" \t\r")) for line in raw.split(b"\n")) == count
 
 
-def _shape(array: pa.Array) -> Shape | None:
+def _shape(array: pa.Array, depth: int = 0) -> Shape | None:
     """Return the shape of what Arrow read; None if it may not be what the file says."""
     import pyarrow.compute as pc
     import pyarrow.types as t
@@ -159,13 +164,15 @@ def _shape(array: pa.Array) -> Shape | None:
         largest = pc.max(pc.abs(array)).as_py() or 0.0
         # A whole number among fractions was rounded if it is beyond that.
         return "float" if largest < _EXACT else None
+    if depth >= DEEPEST:
+        return None
     if t.is_list(dtype):
-        items = _shape(array.flatten())
+        items = _shape(array.flatten(), depth + 1)
         return None if items is None else ("list", items)
-    return _shape_of_struct(array)
+    return _shape_of_struct(array, depth + 1)
 
 
-def _shape_of_struct(array: pa.StructArray) -> Shape | None:
+def _shape_of_struct(array: pa.StructArray, depth: int) -> Shape | None:
     """Return the shape of objects whose keys are all there, in an order that does not matter."""
     there = array.filter(array.is_valid()) if array.null_count else array
     fields = []
@@ -173,7 +180,7 @@ def _shape_of_struct(array: pa.StructArray) -> Shape | None:
         child = there.field(i)
         # Null stands for an absent key too, and Arrow does not keep the order of keys, which
         # chat templates write as it is in the arguments of calls.
-        shape = None if child.null_count or field.type.num_fields else _shape(child)
+        shape = None if child.null_count or field.type.num_fields else _shape(child, depth)
         if shape is None:
             return None
         fields.append((field.name, shape))

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 #: Rows of a table.
 BATCH_ROWS = 1000
 
+#: Deepest nesting of a row. Python reads some more, but what is shown or written of it needs
+#: several calls a level, and has other calls below it.
+_DEEPEST = 200
+
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -105,15 +109,21 @@ class RowTables:
         """Return the row of a document; None if it is broken and left out."""
         whole = repaired(source)
         reason = not_in(self._encoding) if MARK in source else None
+        row = None
         try:
             self._repeated.clear()
-            row = self._decoder.decode(whole)
+            value = self._decoder.decode(whole)
         except RecursionError:
-            reason, row = "its values are nested too deeply", None
+            reason = "its values are nested too deeply"
         except ValueError as error:
-            reason, row = reason or _said(error), None
-        if row is not None and not isinstance(row, dict):
-            reason, row = "it is no JSON object", None
+            reason = reason or _said(error)
+        else:
+            if not isinstance(value, dict):
+                reason = "it is no JSON object"
+            elif _is_deep(whole, value):
+                reason = "its values are nested too deeply"
+            else:
+                row = value
         if row is not None and self._repeated:
             reason = reason or f"the key '{self._repeated[0]}' stands in it twice"
         if row is not None and _HALF_PAIR.search(whole) and _has_half(row):
@@ -138,19 +148,35 @@ class RowTables:
         return found
 
 
+#: Finds where a document ends. Numbers stay text, as Python refuses to read very long ones.
+FIND_END = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+
+
 def _cut(line: str) -> list[str]:
     """Return the documents of a line, if it has several and nothing else; else the line."""
-    decoder = json.JSONDecoder()
     found = []
     at = 0
     try:
         while at < len(line):
-            _, end = decoder.raw_decode(line, at)
+            _, end = FIND_END(line, at)
             found.append(line[at:end])
             at = len(line) - len(line[end:].lstrip(" \t\r\n"))
     except (ValueError, RecursionError):
         return [line]
     return found
+
+
+def _is_deep(source: str, value: Any) -> bool:
+    """Return whether a document is nested too deeply to be shown and written."""
+    if source.count("[") + source.count("{") <= _DEEPEST:
+        return False
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def _finite(text: str) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Shape = str | tuple[str, Any]
 
 #: Values nested deeper than this stay JSON; Arrow files cannot nest beyond 64 levels.
-_DEEPEST = 12
+DEEPEST = 12
 
 _SCALARS = frozenset(("bool", "small", "int", "float", "str", "text"))
 _EXACT = 1 << 53
@@ -71,7 +71,7 @@ def _shape_of_ints(values: Sequence[Any], depth: int) -> Shape:
 
 
 def _shape_of_lists(values: Sequence[Any], depth: int) -> Shape:
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         return "json"
     items = [item for value in values if value is not None for item in value]
     return ("list", shape_of(items, depth + 1))
@@ -80,7 +80,7 @@ def _shape_of_lists(values: Sequence[Any], depth: int) -> Shape:
 def _shape_of_objects(values: Sequence[Any], depth: int) -> Shape:
     there = [value for value in values if value is not None]
     keys = tuple(there[0])
-    if not keys or depth >= _DEEPEST or any(tuple(value) != keys for value in there):
+    if not keys or depth >= DEEPEST or any(tuple(value) != keys for value in there):
         return "json"
     fields = ((key, shape_of([value[key] for value in there], depth + 1)) for key in keys)
     return ("struct", tuple(fields))
