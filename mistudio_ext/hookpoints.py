@@ -6,6 +6,7 @@ Names are TransformerLens's. A hook point is where a tensor of shape
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Sequence
 
@@ -114,31 +115,48 @@ def parse_layers(text: str | int | Iterable[int] | None) -> tuple[int, ...] | No
     """
     if text is None:
         return None
-    if isinstance(text, int):
-        return (text,)
     if not isinstance(text, str):
-        return tuple(dict.fromkeys(int(layer) for layer in text))
+        numbers = text if isinstance(text, Iterable) else [text]
+        return tuple(dict.fromkeys(_whole(number, text) for number in numbers))
     if text.strip().lower() in ("", "all"):
         return None
     layers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(-?\d+)\s*(?:-\s*(\d+)\s*(?::\s*(\d+)\s*)?)?", part)
         if not match:
-            raise InvalidInputError(
-                f"'{text}' is not a choice of layers.",
-                code="bad_layers",
-                field="layers",
-                hint="Write it like 0,2-5 or 0-11:2 or all.",
-            )
+            raise _bad_layers(text)
         first, last, step = match.groups()
+        if last is not None and not 0 <= int(first) <= int(last):
+            raise _bad_layers(text, f"{part.strip()} is not a range from a layer to a later one")
+        if step is not None and int(step) == 0:
+            raise _bad_layers(text, f"{part.strip()} has a step of 0")
         if max(abs(int(first)), int(last or 0)) > MAX_LAYER:
             raise InvalidInputError(
                 f"No model has a layer {max(abs(int(first)), int(last or 0))}.",
                 code="layer_out_of_range",
                 field="layers",
             )
-        layers.extend(range(int(first), int(last or first) + 1, int(step or 1) or 1))
+        layers.extend(range(int(first), int(last or first) + 1, int(step or 1)))
     return tuple(dict.fromkeys(layers))
+
+
+def _whole(number: object, of: object) -> int:
+    """Return a layer number; numbers that are not whole are never rounded to a layer."""
+    if isinstance(number, bool):
+        raise _bad_layers(of)
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise _bad_layers(of) from error
+
+
+def _bad_layers(of: object, why: str = "") -> InvalidInputError:
+    return InvalidInputError(
+        f"{of!r} is not a choice of layers{': ' + why if why else ''}.",
+        code="bad_layers",
+        field="layers",
+        hint="Write it like 0,2-5 or 0-11:2 or all, or give a list of whole numbers.",
+    )
 
 
 def expand(hooks: Iterable[str], layers: Sequence[int] | None, n_layers: int) -> tuple[str, ...]:

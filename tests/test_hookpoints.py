@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mistudio_ext import hookpoints
@@ -21,6 +22,8 @@ from mistudio_ext.errors import InvalidInputError
         ("0-11:4", (0, 4, 8)),
         (" 1 , -1 ", (1, -1)),
         ([2, 2, -1], (2, -1)),
+        (np.int64(2), (2,)),
+        (np.arange(2), (0, 1)),
     ],
 )
 def test_layers(text: Any, layers: tuple[int, ...] | None) -> None:
@@ -28,8 +31,13 @@ def test_layers(text: Any, layers: tuple[int, ...] | None) -> None:
     assert hookpoints.parse_layers(text) == layers
 
 
-@pytest.mark.parametrize("text", ["two", "1;2", "1-", "-", "1--2", "0x1", "1.5"])
-def test_layers_that_are_none(text: str) -> None:
+NOT_LAYERS = ["two", "1;2", "1-", "-", "1--2", "0x1", "1.5"]
+#: Once read as layers that nobody asked for.
+ONCE_READ = ["5-2", "0,5-2", "-2-1", "0-4:0", 1.5, [1.5], [0, 2.0], True, [True], ["1"]]
+
+
+@pytest.mark.parametrize("text", [*NOT_LAYERS, *ONCE_READ])
+def test_layers_that_are_none(text: Any) -> None:
     """What cannot be read is refused."""
     with pytest.raises(InvalidInputError) as caught:
         hookpoints.parse_layers(text)
