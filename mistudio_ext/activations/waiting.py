@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Seconds between two looks at the folder, and between two questions to the source.
 _LOOK_EVERY, _ASK_EVERY = 0.1, 0.5
 
+#: Seconds that a job whose arrays are complete may take to end.
+_SETTLE_S = 5.0
+
 
 class Source(Protocol):
     """Who knows more about a running extraction than its folder: a server, or a local studio."""
@@ -43,6 +46,7 @@ def wait(acts: Activations, source: Source | None, timeout: float | None) -> Non
             state, error = watch.look()
             display.show(watch.progress(state))
             if state == "done":
+                _settle(source, deadline)
                 return
             if state in FINAL_STATES:
                 raise _ended(acts.name, state, error)
@@ -54,6 +58,25 @@ def wait(acts: Activations, source: Source | None, timeout: float | None) -> Non
             time.sleep(_LOOK_EVERY)
     finally:
         display.close()
+
+
+def _settle(source: Source | None, deadline: float | None) -> None:
+    """Wait until the job has ended too: the manifest says "done" a moment before its worker leaves.
+
+    Until then the extraction is in use, and could not be deleted.
+    """
+    latest = time.monotonic() + _SETTLE_S
+    latest = latest if deadline is None else min(latest, deadline)
+    while source is not None:
+        try:
+            record = source.extraction()
+            job = source.job() or {}
+        except (ServerError, NotFoundError):
+            return
+        active = {record.get("state"), job.get("state")} & {"queued", "running"}
+        if not active or time.monotonic() >= latest:
+            return
+        time.sleep(_LOOK_EVERY)
 
 
 @dataclass

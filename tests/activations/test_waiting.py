@@ -111,6 +111,22 @@ def test_done_returns_at_once(make):
     assert acts.wait() is acts
 
 
+def test_waits_until_the_job_has_left(make):
+    """An extraction that was waited for can be deleted at once: nothing works on it any more."""
+    writer = make()
+
+    class Ends(Source):
+        def extraction(self):
+            if not self.asked:
+                writer.all()
+            return super().extraction()
+
+    running = {"state": "running"}
+    source = Ends(running, running, running, {"state": "done"}, job={"state": "done"})
+    Activations(writer.folder, source=source).wait(timeout=20)
+    assert source.answers == [{"state": "done"}]
+
+
 def test_a_job_that_dies_before_it_writes_is_seen_through_the_source(make):
     job = {"state": "failed", "error": {"code": "gated", "message": "No access.", "hint": "Ask."}}
     source = Source({"state": "queued"}, {"state": "failed", "error": None}, job=job)
