@@ -17,7 +17,7 @@ from mistudio_ext.engine import families, own_memory, two_bit
 from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.model import arithmetic, bitsandbytes_layers
 from mistudio_ext.engine.model.as_loaded import format_of, published_as
-from mistudio_ext.engine.model.completeness import check_complete
+from mistudio_ext.engine.model.completeness import check_complete, unused_weights
 from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
 from mistudio_ext.published import already_quantised, may_become
@@ -241,6 +241,7 @@ def load_model(
             "be needed.",
         ) from error
     check_complete(model, info)
+    warnings += unused_weights(model, info)
     if format == "fp16" and not _published_quantised(config):
         _check_range(model)
         model = model.float() if target.type == "cpu" else model

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -300,3 +301,18 @@ def test_variants_are_measured_within_the_model_s_limits(n_positions: int) -> No
         found = measure(loaded, [ids])
         assert all(len(layer) > 0 for layer in found.layers)
         assert relative_errors(found, measure(loaded, [ids])) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "key", ["transformer.h.1.mlp.c_fc.lora_A.weight", "transformer.h.2.mlp.c_fc.bias"]
+)
+def test_weights_that_no_block_reads_are_named(tmp_path: Path, key: str) -> None:
+    """The config has fewer layers than the files, or no place for what was trained."""
+    gpt2(8, 20).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    save = {**weights, key: torch.ones(3), "value_head.weight": torch.ones(3)}
+    save_file(save, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (warning,) = inspect_model(tmp_path, "fp32", False)["warnings"]
+    assert warning["code"] == "unused_weights"
+    assert key in warning["message"]
+    assert "value_head" not in warning["message"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from mistudio_ext.errors import InvalidInputError
 
 #: Weights that are named in a refusal.
@@ -56,6 +58,38 @@ def check_complete(model: Any, info: dict[str, Any]) -> None:
         )
     if errors := info.get("error_msgs"):
         raise _incomplete(f"Some weights could not be read: {' '.join(str(errors[0]).split())}.")
+
+
+def unused_weights(model: nn.Module, info: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return a warning if the files hold weights for the blocks that the model does not read.
+
+    A config with fewer layers, without a bias that was trained, or weights of an adapter in the
+    same file: the model runs without them. Other parts of a checkpoint (heads, another tower) are
+    left out as a matter of course.
+
+    Parameters
+    ----------
+    model
+        As ``from_pretrained`` made it.
+    info
+        Its ``output_loading_info``.
+
+    Returns
+    -------
+    tuple
+        One ``(code, message)``, ``unused_weights``; empty where every weight is read.
+    """
+    blocks = tuple(
+        f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList)
+    )
+    unused = sorted(key for key in info.get("unexpected_keys", ()) if key.startswith(blocks))
+    if not unused:
+        return ()
+    text = (
+        f"{len(unused)} weights in the files are not used, since the model that config.json "
+        f"describes has no place for them: {', '.join(unused[:_NAMED])}{_more(unused)}."
+    )
+    return (("unused_weights", text),)
 
 
 def _incomplete(message: str) -> InvalidInputError:
