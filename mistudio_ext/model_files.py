@@ -8,12 +8,12 @@ compared when a stamp differs, since a copy or a ``touch`` changes nothing of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from mistudio_ext.errors import ConflictError
+from mistudio_ext.errors import CancelledError, ConflictError
 from mistudio_ext.store.files import TOKENIZER_FILES
 
 #: Files at the top of a folder that can change what is loaded from it; a model's own code too.
@@ -27,11 +27,14 @@ _DECIDING = (
     *TOKENIZER_FILES,
 )
 
+#: The same for the tokenizer alone; transformers may choose its class by ``config.json``.
+_DECIDING_TOKENIZER = (*TOKENIZER_FILES, "config.json", "*.py")
+
 #: Name -> [size, time of the content in ns, time of the entry in ns, inode].
 Stamp = dict[str, list[int]]
 
 
-def stamp(folder: Path, names: Iterable[str] = ()) -> Stamp:
+def stamp(folder: Path, names: Iterable[str] = (), deciding: Sequence[str] = _DECIDING) -> Stamp:
     """Return the stamp of a model's files; empty if the folder is gone.
 
     Parameters
@@ -40,9 +43,11 @@ def stamp(folder: Path, names: Iterable[str] = ()) -> Stamp:
         The model's folder.
     names
         Files of it that count wherever they lie; those at its top count by their names.
+    deciding
+        Patterns of the names that count at its top.
     """
     try:
-        top = [p.name for p in folder.iterdir() if any(map(p.match, _DECIDING)) and p.is_file()]
+        top = [p.name for p in folder.iterdir() if any(map(p.match, deciding)) and p.is_file()]
     except OSError:
         top = []
     found: Stamp = {}
@@ -78,9 +83,10 @@ def same(folder: Path, known: Mapping[str, Any]) -> Stamp | None:
     folder
         The model's folder.
     known
-        ``{"names", "stamp", "fingerprint"}`` of the files when they were registered.
+        ``{"names", "stamp", "fingerprint"}`` of the files when they were registered;
+        ``deciding`` where only some count, as :func:`tokenizer_of` gives it.
     """
-    now = stamp(folder, known["names"])
+    now = _stamp_of(folder, known)
     if now == known["stamp"]:
         return now
     # Another name may decide what is loaded (an index, a file of weights): not the same.
@@ -91,6 +97,51 @@ def same(folder: Path, known: Mapping[str, Any]) -> Stamp | None:
     except OSError:
         return None
     return now if content == known["fingerprint"] else None
+
+
+def tokenizer_of(files: Mapping[str, Any], fingerprint: str | None) -> dict[str, Any] | None:
+    """Return what is known of a model's tokenizer alone, as :func:`same` takes it.
+
+    Parameters
+    ----------
+    files
+        ``{"names", "stamp"}`` of the model.
+    fingerprint
+        That of the tokenizer's files; None for a model without a tokenizer.
+    """
+    if fingerprint is None or not files:
+        return None
+    counts = {
+        name: facts
+        for name, facts in files["stamp"].items()
+        if any(map(PurePath(name).match, _DECIDING_TOKENIZER))
+    }
+    return {
+        "names": [n for n in files["names"] if n in TOKENIZER_FILES or n.endswith(".py")],
+        "stamp": counts,
+        "fingerprint": fingerprint,
+        "deciding": list(_DECIDING_TOKENIZER),
+    }
+
+
+def tokenizer_in(folder: Path) -> dict[str, Any]:
+    """Return what is known of the tokenizer in a folder, as :func:`same` takes it.
+
+    Its ``names`` are empty if there is none.
+    """
+    names = [name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    before = stamp(folder, names, _DECIDING_TOKENIZER)
+    code = sorted(name for name in before if name.endswith(".py"))
+    return {
+        "names": [*names, *code],
+        "stamp": before,
+        "fingerprint": fingerprint(folder / name for name in (*names, *code)),
+        "deciding": list(_DECIDING_TOKENIZER),
+    }
+
+
+def _stamp_of(folder: Path, known: Mapping[str, Any]) -> Stamp:
+    return stamp(folder, known["names"], known.get("deciding", _DECIDING))
 
 
 @contextmanager
@@ -115,18 +166,26 @@ def unchanged(model: Mapping[str, Any]) -> Iterator[None]:
     before = same(Path(model["path"]), known)
     if before is None:
         raise changed(model)
-    yield
-    if stamp(Path(model["path"]), known["names"]) != before:
+    try:
+        yield
+    except CancelledError:
+        raise
+    except Exception as error:
+        # What is half written cannot be read: that is the reason, not what a reader says of it.
+        if _stamp_of(Path(model["path"]), known) != before:
+            raise changed(model) from error
+        raise
+    if _stamp_of(Path(model["path"]), known) != before:
         raise changed(model)
 
 
 def changed(model: Mapping[str, Any]) -> ConflictError:
     """Return the error for files that are not those that were registered."""
     return ConflictError(
-        f"The files of '{model.get('name')}' have changed since it was registered: "
+        f"The files of '{model.get('name')}' have changed since they were looked at: "
         f"{model.get('path')}.",
         code="model_changed",
         field="model",
-        hint="Ask again: the model is then registered anew, with the files as they are. "
+        hint="Ask again: they are then read anew, as they are. "
         "To keep weights, save each checkpoint to a folder of its own.",
     )

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mistudio_ext import model_files
+from mistudio_ext.activations import kept_tokenizers
 from mistudio_ext.activations.tokenizer import TokenTexts
 from mistudio_ext.errors import MiStudioError
 
@@ -18,7 +20,7 @@ class TextSource:
     ----------
     spec
         ``manifest["spec"]``: ``dataset_path``, ``split``, ``text_column``,
-        ``model_path``, ``model_id``.
+        ``model_path``, ``model_id``, ``tokenizer_fingerprint``.
     prepared
         What the import of the model kept of its tokenizer; None looks for it beside the
         dataset.
@@ -30,8 +32,7 @@ class TextSource:
         self, spec: dict[str, Any], prepared: Path | None = None, *, load: bool = True
     ) -> None:
         self._spec = spec
-        folders = [prepared or _prepared(spec), Path(spec.get("model_path") or "")]
-        self._tokenizer = TokenTexts([f for f in folders if f is not None and f.name], load=load)
+        self._tokenizer = TokenTexts(_folders(spec, prepared or _prepared(spec)), load=load)
 
     @cached_property
     def _split(self) -> Any | None:
@@ -161,6 +162,26 @@ def _alike(left: Sequence[int], right: Sequence[int]) -> int:
     """Return how many tokens two sequences have in common at their beginning."""
     pairs = enumerate(zip(left, right, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
+
+
+def _folders(spec: dict[str, Any], prepared: Path | None) -> list[Path]:
+    """Return where the tokenizer is that made the ids, best first; not another that came later."""
+    wanted, model = spec.get("tokenizer_fingerprint"), Path(spec.get("model_path") or "")
+    kept = None if prepared is None else kept_tokenizers.find(prepared, wanted)
+    found = [] if kept is None else [kept]
+    if kept is not None and (kept / "tokenizer.json").is_file():
+        return found
+    return [*found, model] if model.name and _has_tokenizer(model, wanted) else found
+
+
+def _has_tokenizer(model: Path, wanted: str | None) -> bool:
+    """Tell whether a model's folder still has a tokenizer; None where it was not noted."""
+    if wanted is None:
+        return True
+    try:
+        return bool(model_files.tokenizer_in(model)["fingerprint"] == wanted)
+    except (OSError, ImportError):
+        return False
 
 
 def _prepared(spec: dict[str, Any]) -> Path | None:

@@ -206,7 +206,7 @@ class ActivationViews:
 
     def _pieces(self, acts: StoredArrays, ids: Sequence[int]) -> list[str] | None:
         """Return the text of each token; None without the model's tokenizer."""
-        folder = str(acts.spec.get("model_path") or "")
+        folder = f"{acts.spec.get('model_path')} {acts.spec.get('tokenizer_fingerprint')}"
         with self._lock:
             if folder not in self._texts:
                 # The server never imports transformers: the import of the model kept the texts.

@@ -118,8 +118,8 @@ class DatasetViews:
         from mistudio_ext.store.preview import open_previewer
 
         try:
-            folder = self._tokenizers.preview_folder(self._tokenizers.of(record))
-            return open_previewer(folder).tokenize
+            folder = self._tokenizers.kept(record)
+            return None if folder is None else open_previewer(folder).tokenize
         except MiStudioError:
             return None  # Its model is gone, or is written in Python: ids are found, not marked.
 

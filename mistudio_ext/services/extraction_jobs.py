@@ -238,6 +238,7 @@ def _model(model: ModelRecord, smaller: Sequence[str]) -> Json:
         "fallback_reason": model.fallback_reason,
         "fallback": smaller,
         "fingerprint": model.fingerprint,
+        "tokenizer_fingerprint": model.tokenizer_fingerprint,
     }
 
 

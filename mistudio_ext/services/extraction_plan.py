@@ -118,6 +118,7 @@ def identity_of(
             "spec": keys.facts_of(spec),
             "fallback": list(smaller),
             "device": device,
+            "rules": keys.RULES["extraction"],
         }
     )
 

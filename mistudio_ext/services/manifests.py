@@ -66,6 +66,7 @@ def _spec(
         "repo_id": model.repo_id,
         "revision": model.revision,
         "model_fingerprint": model.fingerprint,
+        "tokenizer_fingerprint": model.tokenizer_fingerprint,
         "quantization": model.format,
         "dataset": dataset.repo_id or dataset.name,
         "dataset_id": dataset.id,

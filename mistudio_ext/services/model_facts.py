@@ -36,10 +36,16 @@ class ModelFacts:
         See :func:`hub_formats.formats`.
         """
         record = self._context.catalog.models.get(model_id)
+        root = self._models.current(self._context.catalog.models.get(record.parent_id or record.id))
         architecture = self._models.architecture(record.id)
         config = architecture.get("config") or {}
         found = architecture.get("sizes") or sizes_of(self._context, config)
-        root = self._context.catalog.models.get(record.parent_id or record.id)
+        if root.state == "pending":
+            raise ConflictError(
+                f"'{root.name}' is being read anew, since its files have changed.",
+                code="model_not_ready",
+                hint="Ask again when its job has ended.",
+            )
         counts = {"F32": record.n_params or 0}
         batch = hub_formats.read_batch(batch_tokens, n_hooks)
         return hub_formats.formats(

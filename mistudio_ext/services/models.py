@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mistudio_ext import model_files
+from mistudio_ext import keys, model_files
 from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.catalog.records import ArchitectureRecord
 from mistudio_ext.errors import ConflictError, MiStudioError, NotFoundError
@@ -148,7 +148,8 @@ class ModelService:
 
         Its files are looked at (sizes and times), and read if those differ. If the content is
         another one, the model is imported again: the record is pending then, and whoever needs
-        it waits for the job. One whose files are gone stays as it is.
+        it waits for the job. So is one that an earlier release read by other rules. One whose
+        files are gone stays as it is.
         """
         if record.state != "ready" or record.parent_id or not record.path:
             return record
@@ -157,15 +158,19 @@ class ModelService:
             return record
         known = record.files or self._names_of(folder)
         now = model_files.same(folder, {**known, "fingerprint": record.fingerprint})
-        if now is not None:
+        read_so = known.get("rules") == keys.RULES["model"]
+        if now is not None and read_so:
             if now != record.files.get("stamp"):
                 record = self._catalog.update(record.id, files={**known, "stamp": now})
             return record
         with self._context.creating:
             latest = self._catalog.get(record.id)
             if latest.state == "ready" and latest.files == record.files:
-                audit.info("the files of model %s '%s' have changed", record.id, record.name)
-                nothing: Json = {"fingerprint": None, "tokenizer_fingerprint": None, "files": {}}
+                why = "by earlier rules" if now is not None else "from other files"
+                audit.info("model %s '%s' was read %s", record.id, record.name, why)
+                # The same files keep their results; what is known of them is found anew.
+                other: Json = {"fingerprint": None, "tokenizer_fingerprint": None}
+                nothing: Json = {"files": {}, **(other if now is None else {})}
                 self._submit(self.changed(record.id, state="pending", **nothing), {})
             return self._catalog.get(record.id)
 

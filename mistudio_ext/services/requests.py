@@ -58,7 +58,8 @@ class ExtractionRequest:
         """
         hooks = sorted({hookpoints.ALIASES.get(hook, hook) for hook in self.hooks})
         facts = keys.facts_of(replace(self, hooks=tuple(hooks)))
-        return {"model": model_id, "dataset": dataset_id, "device": device, "request": facts}
+        where = {"model": model_id, "dataset": dataset_id, "device": device}
+        return {**where, "rules": keys.RULES, "request": facts}
 
 
 def read(body: Json) -> ExtractionRequest:

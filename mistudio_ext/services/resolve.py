@@ -112,6 +112,7 @@ class Resolver:
         """Return a model that is in the catalog and ready, for estimates."""
         catalog = self._context.catalog.models
         found = catalog.find(id=text) or catalog.find(name=text) or catalog.get(text)
+        found = self._variants.current(found)
         if found.state != "ready":
             raise _not_ready("model", found.name, found.state)
         del wanted_format  # The shapes are those of any format.

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mistudio_ext.catalog import DatasetRecord
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.keys import RULES
 from mistudio_ext.services.context import Json
 from mistudio_ext.services.tokenizers import TokenizerSource
 from mistudio_ext.spec import TokenizationSpec, fingerprint
@@ -50,9 +51,9 @@ def context_length(source: TokenizerSource, spec: TokenizationSpec) -> int | Non
 
 
 def identity_of(dataset: DatasetRecord, source: TokenizerSource, split: str, settings: Json) -> str:
-    """Return what is the same for the same ids: dataset, split, tokenizer and settings."""
+    """Return what is the same for the same ids: dataset, split, tokenizer, settings and rules."""
     facts = {"dataset": dataset.id, "split": split, "tokenizer": source.key}
-    return fingerprint({**facts, **settings})
+    return fingerprint({**facts, "rules": RULES["tokenization"], "settings": settings})
 
 
 def require_column(dataset: DatasetRecord, column: str | None) -> None:

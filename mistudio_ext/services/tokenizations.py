@@ -277,4 +277,6 @@ def view(record: TokenizationRecord) -> Json:
     """Return a tokenization as REST and events give it."""
     data = dict(vars(record))
     del data["identity"]
+    if data["tokenizer"] is not None:
+        data["tokenizer"] = {k: data["tokenizer"][k] for k in ("path", "fingerprint")}
     return data

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from mistudio_ext import model_files
+from mistudio_ext.activations import kept_tokenizers
 from mistudio_ext.catalog import JobRecord, ModelRecord, TokenizationRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError, from_dict
 from mistudio_ext.jobs import JobKind
 from mistudio_ext.services.context import Context, Json, text_of
-from mistudio_ext.store.files import TOKENIZER_FILES
+from mistudio_ext.services.models import ModelService
+from mistudio_ext.store.preview import is_current
+from mistudio_ext.store.tokens import Tokenization
 
 KIND = "tokenizer.read"
 
@@ -25,13 +28,18 @@ class TokenizerSource:
     model: ModelRecord | None
     path: str | None = None
     fingerprint: str | None = None
+    #: What is known of the files in ``path``, as :func:`model_files.same` takes it.
+    files: Json | None = None
 
     @property
     def key(self) -> str:
         """What is the same for tokenizers that give the same ids."""
         if self.model is None:
             return f"folder-{self.fingerprint}"
-        return self.model.tokenizer_fingerprint or self.model.id
+        if self.model.tokenizer_fingerprint is None:
+            return self.model.id
+        # The family counts too: by it transformers chooses the class of some tokenizers.
+        return f"{self.model.tokenizer_fingerprint}-{self.model.family}"
 
     @property
     def context(self) -> int | None:
@@ -50,7 +58,9 @@ class TokenizerSource:
 
     def to_record(self) -> Json | None:
         """Return what a tokenization keeps of a folder."""
-        return None if self.model else {"path": self.path, "fingerprint": self.fingerprint}
+        if self.model:
+            return None
+        return {"path": self.path, "fingerprint": self.fingerprint, "files": self.files}
 
     def to_spec(self) -> Json:
         """Return what the worker is handed."""
@@ -60,20 +70,25 @@ class TokenizerSource:
                 "name": self.model.name,
                 "path": self.model.path,
                 "tokenizer_fingerprint": self.model.tokenizer_fingerprint,
+                "files": model_files.tokenizer_of(
+                    self.model.files, self.model.tokenizer_fingerprint
+                ),
             }
         return {
             "id": None,
             "name": Path(str(self.path)).name,
             "path": self.path,
             "tokenizer_fingerprint": self.fingerprint,
+            "files": self.files,
         }
 
 
 class Tokenizers:
     """Finds tokenizers, and reads folders of them for previews."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, models: ModelService) -> None:
         self._context = context
+        self._models = models
         context.jobs.register(
             JobKind(
                 KIND,
@@ -85,6 +100,8 @@ class Tokenizers:
 
     def asked_for(self, body: Json) -> TokenizerSource:
         """Return the tokenizer that a request names by ``model`` or ``tokenizer``.
+
+        A model whose files have changed is read anew first; see :meth:`ModelService.current`.
 
         Raises
         ------
@@ -107,13 +124,33 @@ class Tokenizers:
                 field="model",
                 hint="Name a registered model, or the folder of a tokenizer.",
             )
-        return TokenizerSource(self._context.catalog.models.get(model))
+        found = self._context.catalog.models.get(model)
+        root = self._context.catalog.models.get(found.parent_id) if found.parent_id else found
+        now = self._models.current(root)
+        # A variant reads with the tokenizer of its model.
+        return TokenizerSource(found if now is root else now)
 
     def of(self, record: TokenizationRecord) -> TokenizerSource:
         """Return the tokenizer of a tokenization; NotFoundError if its model is gone."""
         if record.tokenizer is not None:
-            return TokenizerSource(None, record.tokenizer["path"], record.tokenizer["fingerprint"])
+            known = record.tokenizer
+            return TokenizerSource(None, known["path"], known["fingerprint"], known.get("files"))
         return TokenizerSource(self._context.catalog.models.get(str(record.model_id)))
+
+    def kept(self, record: TokenizationRecord) -> Path | None:
+        """Return what is kept of the tokenizer that made these ids; None if nothing is.
+
+        Raises
+        ------
+        MiStudioError
+            If its model is gone or not ready, or its folder cannot be read.
+        """
+        folder = self.preview_folder(self.of(record))
+        if record.tokenizer is not None:
+            return folder
+        path = self._context.settings.folder.tokenization(record.id)
+        made_by = Tokenization(path).manifest["model"].get("tokenizer_fingerprint")
+        return kept_tokenizers.find(folder, made_by)
 
     def preview_folder(self, source: TokenizerSource) -> Path:
         """Return the folder that previews open; a tokenizer folder is read first, once.
@@ -132,27 +169,25 @@ class Tokenizers:
                     f"'{source.model.name}' is not ready: it is {source.model.state}.",
                     code="model_not_ready",
                     field="model",
+                    hint="Wait for its job to end, or look at the job's error.",
                 )
             return folder.model(source.model.parent_id or source.model.id)
         target = folder.tokenizer(str(source.fingerprint))
-        if not (target / "tokenizer_facts.json").is_file():
+        if not is_current(target):
             self._read(source)
         return target
 
     def _folder(self, text: str) -> TokenizerSource:
         path = self._context.local_path(text, "tokenizer")
-        files = [path / name for name in TOKENIZER_FILES if (path / name).is_file()]
-        if not files:
+        files = model_files.tokenizer_in(path)
+        if not files["names"]:
             raise InvalidInputError(
                 f"There is no tokenizer in '{text}'.",
                 code="no_tokenizer",
                 field="tokenizer",
                 hint="Choose a folder with a tokenizer.json, or one that save_pretrained wrote.",
             )
-        digest = hashlib.blake2b(digest_size=8)
-        for file in files:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-        return TokenizerSource(None, str(path), digest.hexdigest())
+        return TokenizerSource(None, str(path), files["fingerprint"], files)
 
     def _read(self, source: TokenizerSource) -> None:
         jobs = self._context.jobs
@@ -160,7 +195,7 @@ class Tokenizers:
         job = self._context.submit_once(
             KIND,
             ("tokenizer", key, Path(str(source.path)).name),
-            {"path": source.path, "fingerprint": key},
+            {"path": source.path, "fingerprint": key, "files": source.files},
             priority=PRIORITY,
         )
         while (job := jobs.wait(job.id)).state in ("queued", "running"):

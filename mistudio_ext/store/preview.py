@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.keys import RULES
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store import columns as cols
 from mistudio_ext.store.chat import render_chat
@@ -57,6 +58,13 @@ class Previewer:
                 field="model",
                 hint="Tokenise a few rows instead, with max_rows.",
             ) from None
+        if facts.get("rules") != RULES["model"]:
+            raise InvalidInputError(
+                "What is kept of this tokenizer was read by the rules of an earlier release.",
+                code="no_preview",
+                field="model",
+                hint="Register the model again, or tokenise a few rows instead, with max_rows.",
+            )
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -212,6 +220,15 @@ def _byte_of() -> dict[str, int]:
     table = {chr(b): b for b in plain}
     others = (b for b in range(256) if b not in set(plain))
     return table | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+def is_current(folder: Path) -> bool:
+    """Tell whether a folder has what previews need of a tokenizer, by the rules of today."""
+    try:
+        facts = json.loads((folder / "tokenizer_facts.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(facts.get("rules") == RULES["model"])
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mistudio_ext import model_files
+from mistudio_ext import keys, model_files
+from mistudio_ext.activations import kept_tokenizers
 from mistudio_ext.errors import ConflictError, InvalidInputError
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.workers.disk import DiskGuard
@@ -32,7 +33,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     -------
     dict
         ``{"path", "revision", "fingerprint", "tokenizer_fingerprint",
-        "files": {"names", "stamp"}, "format", "size_bytes", "in_hf_cache", "downloaded",
+        "files": {"names", "stamp", "rules"}, "format", "size_bytes", "in_hf_cache", "downloaded",
         "architecture", "tokenizer"}``. ``downloaded`` tells that we put the copy into the cache.
         ``tokenizer`` has its class, vocabulary and special tokens. It and
         ``tokenizer_fingerprint`` are None for a model without a tokenizer.
@@ -84,8 +85,10 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     architecture = inspect_model(
         path, model["format"], allow_remote_code, report, allow_pickle=allow_pickle
     )
-    tokenizer = _keep_tokenizer(folder, model.get("path"), allow_remote_code, limits, report)
-    tokenizer_identity = model_files.fingerprint(folder.tokenizer) if folder.tokenizer else None
+    tokenizer_files = folder.tokenizer_files
+    tokenizer_identity = model_files.fingerprint(tokenizer_files) if tokenizer_files else None
+    kept = _kept_tokenizer(model, path, tokenizer_identity)
+    tokenizer = _keep_tokenizer(folder, kept, allow_remote_code, limits, report)
     if model_files.stamp(path, folder.names) != stamp:
         raise ConflictError(
             f"The files of {path.name} changed while they were read.",
@@ -93,13 +96,15 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             field="path",
             hint="Add the model again when its files are complete.",
         )
+    if kept is not None:
+        kept_tokenizers.finish(kept, tokenizer_identity)
     return {
         "tokenizer": tokenizer,
         "path": str(path),
         "revision": revision,
         "fingerprint": identity,
         "tokenizer_fingerprint": tokenizer_identity,
-        "files": {"names": folder.names, "stamp": stamp},
+        "files": {"names": folder.names, "stamp": stamp, "rules": keys.RULES["model"]},
         "size_bytes": folder.size_bytes,
         "in_hf_cache": model["source"] == "hub",
         "downloaded": _note_download(model.get("path"), fetched),
@@ -119,9 +124,18 @@ def _note_download(target: str | None, fetched: bool) -> bool:
     return mark.exists()
 
 
+def _kept_tokenizer(model: dict[str, Any], path: Path, identity: str | None) -> Path | None:
+    """Return the folder for what previews need of a tokenizer; what it had of another is moved."""
+    if not model.get("path") or Path(model["path"]).resolve() == path.resolve():
+        return None
+    target = Path(model["path"])
+    kept_tokenizers.begin(target, identity)
+    return target
+
+
 def _keep_tokenizer(
     folder: ModelFolder,
-    target: str | None,
+    target: Path | None,
     allow_remote_code: bool,
     limits: DiskLimits,
     report: Reporter,
@@ -134,6 +148,6 @@ def _keep_tokenizer(
     except InvalidInputError as error:
         report.warn(error.code, str(error))
         return None
-    if target and Path(target).resolve() != folder.path.resolve():
-        encoder.save_for_preview(Path(target), DiskGuard(Path(target), limits))
+    if target is not None:
+        encoder.save_for_preview(target, DiskGuard(target, limits))
     return {**encoder.facts(), "description": encoder.description()}

@@ -62,6 +62,12 @@ class ModelFolder:
         return (*(p for p in extra if p.is_file()), *self.weights, *self.tokenizer, *code)
 
     @property
+    def tokenizer_files(self) -> tuple[Path, ...]:
+        """Files that make its tokenizer what it is; empty if it has none."""
+        code = sorted(self.path.glob("*.py")) if self.tokenizer else ()
+        return (*self.tokenizer, *code)
+
+    @property
     def names(self) -> list[str]:
         """Names of :attr:`identity_files`, as seen from the folder."""
         return sorted(str(path.relative_to(self.path)) for path in self.identity_files)

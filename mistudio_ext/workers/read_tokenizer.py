@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistudio_ext import model_files
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
 from mistudio_ext.room import DiskLimits
@@ -21,7 +22,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     Parameters
     ----------
     spec
-        ``{"data_dir", "allow_remote_code", "tokenizer": {"path", "fingerprint"}}``.
+        ``{"data_dir", "allow_remote_code", "tokenizer": {"path", "fingerprint",
+        "files"}}``; see :func:`mistudio_ext.model_files.unchanged`.
     report
         Told about the phase.
 
@@ -32,9 +34,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """
     report.phase("loading tokenizer")
     tokenizer, data = spec["tokenizer"], DataFolder(Path(spec["data_dir"]))
-    encoder = TextEncoder.load(
-        Path(tokenizer["path"]), allow_remote_code=bool(spec.get("allow_remote_code"))
-    )
+    path = Path(tokenizer["path"])
+    with model_files.unchanged({"name": path.name, **tokenizer}):
+        encoder = TextEncoder.load(path, allow_remote_code=bool(spec.get("allow_remote_code")))
     target = data.tokenizer(tokenizer["fingerprint"])
     guard = DiskGuard(data.root, DiskLimits.of(spec))
     with making(data.temporary / f"tokenizer-{target.name}", target) as folder:

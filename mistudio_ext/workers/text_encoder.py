@@ -13,6 +13,7 @@ import numpy as np
 from mistudio_ext.activations.tokenizer import load_tokenizer, text_of_token, write_token_texts
 from mistudio_ext.disk.atomic import write_whole
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.keys import RULES
 from mistudio_ext.spec import TokenizationSpec
 from mistudio_ext.store.contexts import Frame
 from mistudio_ext.workers.disk import DiskGuard
@@ -174,6 +175,7 @@ class TextEncoder:
         template = getattr(self.tokenizer, "chat_template", None)
         facts = {
             **self.facts(),
+            "rules": RULES["model"],
             "chat_template": template if isinstance(template, (str, dict)) else None,
             "special_texts": {
                 name: str(text)

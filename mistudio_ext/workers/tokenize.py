@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mistudio_ext import model_files
 from mistudio_ext._version import __version__
 from mistudio_ext.errors import InvalidInputError
+from mistudio_ext.keys import RULES
 from mistudio_ext.paths import DataFolder
 from mistudio_ext.room import DiskLimits
 from mistudio_ext.spec import TokenizationSpec
@@ -42,7 +44,8 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
         ``{"data_dir", "disk_reserve_bytes", "allow_remote_code", "threads",
         "tokenization": {"id", "path", "settings"}, "dataset": {"id", "name",
         "path", "split", "text_column", "fingerprint"}, "model": {"id", "name",
-        "path", "tokenizer_fingerprint"}}``.
+        "path", "tokenizer_fingerprint", "files"}}``; ``files`` is what is known of the
+        tokenizer's files, see :func:`mistudio_ext.model_files.unchanged`.
     report
         Told about rows.
 
@@ -51,6 +54,11 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     dict
         ``{"n_samples", "n_tokens", "n_rows", "skipped": {"empty", "short",
         "junk", "bad", "bad_rows"}, "bytes"}``.
+
+    Raises
+    ------
+    ConflictError
+        ``model_changed`` if the tokenizer's files are not those that were looked at.
 
     A tokenization that was interrupted goes on where it was, and ends with the
     same bytes as an uninterrupted one.
@@ -64,19 +72,21 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     folder = Path(spec["tokenization"]["path"])
     guard = DiskGuard(DataFolder(Path(spec["data_dir"])).root, DiskLimits.of(spec))
     facts: dict[str, Any] = {
+        "rules": RULES["tokenization"],
         "settings": {**settings.to_dict(), "column": column},
         "dataset": {k: dataset.get(k) for k in ("id", "name", "split", "fingerprint")},
         "model": {k: model.get(k) for k in ("id", "name", "tokenizer_fingerprint")},
     }
     try:
-        reader = RowReader.open(
-            split,
-            column,
-            settings,
-            Path(model["path"]),
-            report,
-            bool(spec.get("allow_remote_code")),
-        )
+        with model_files.unchanged(model):
+            reader = RowReader.open(
+                split,
+                column,
+                settings,
+                Path(model["path"]),
+                report,
+                bool(spec.get("allow_remote_code")),
+            )
         guard.require(split.n_bytes // 2, "The tokenization")
         checkpoint = Checkpoint(folder, {**facts, "tokenizer": reader.facts()})
         counts = _write(reader, settings, folder, checkpoint, guard, report)
