@@ -191,17 +191,6 @@ class Context:
         return path
 
 
-def signature(path: Path) -> str:
-    """Return what changes when the files at a path change: names, sizes, times."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    facts = [
-        [str(file.relative_to(path)) if file != path else file.name, s.st_size, s.st_mtime_ns]
-        for file in files
-        if (s := file.stat())
-    ]
-    return fingerprint({"path": str(path), "files": facts})
-
-
 @lru_cache(maxsize=8)
 def content(folder: Path) -> str:
     """Return what the files of a folder have in common with the same files elsewhere."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from mistudio_ext import keys, sample
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Context, Json, content, only_known, signature, text_of
+from mistudio_ext.services.context import Context, Json, content, only_known, text_of
 from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.services.uploads import UploadService
+from mistudio_ext.source_files import signature
 from mistudio_ext.spec import fingerprint
 
 _FIELDS = (
@@ -83,15 +84,32 @@ def _source(context: Context, uploads: UploadService, body: Json) -> Json:
     return request
 
 
-def identity(request: Json) -> str:
-    """Return what is the same for requests of the same data."""
+def identity(request: Json, read: str | None = None) -> str:
+    """Return what is the same for requests of the same data, read by the same rules.
+
+    Parameters
+    ----------
+    request
+        As :func:`read_request` gives it.
+    read
+        Signature of the files that were read; None takes that of those that lie there now.
+    """
     choices = {name: request.get(name) for name in _CHOICES}
-    where = request.get("repo_id")
+    if request["source"] == "sample":
+        # It is the same in every installation, and of a kind that no rule has changed.
+        where = content(Path(request["path"]))
+        return fingerprint({"source": "sample", "where": where, **choices})
+    where = str(request.get("repo_id"))
     if request["source"] != "hub":
-        # The sample is the same in every installation.
-        known_by = content if request["source"] == "sample" else signature
-        where = known_by(Path(request["path"]))
-    return fingerprint({"source": request["source"], "where": where, **choices})
+        where = read or signature(Path(request["path"]))
+    facts = {"source": request["source"], "where": where, "rules": keys.RULES["dataset"]}
+    return fingerprint({**facts, **choices})
+
+
+def same_place(request: Json, other: Json) -> bool:
+    """Tell whether two requests read the same path in the same way, whatever lies there."""
+    names = ("source", "path", *_CHOICES)
+    return request["source"] == "path" and all(request.get(n) == other.get(n) for n in names)
 
 
 def default_name(request: Json) -> str:

@@ -11,9 +11,14 @@ from mistudio_ext.jobs import JobKind
 from mistudio_ext.services import remedies
 from mistudio_ext.services.context import Context, Json, delete_each, free_name, new_name, text_of
 from mistudio_ext.services.dataset_deletion import DatasetDeletion
-from mistudio_ext.services.dataset_requests import default_name, identity, read_request
+from mistudio_ext.services.dataset_requests import (
+    default_name,
+    identity,
+    read_request,
+    same_place,
+)
 from mistudio_ext.services.indexes import IndexService
-from mistudio_ext.services.names import kept_name, noticed
+from mistudio_ext.services.names import kept_name, noticed, other_content
 from mistudio_ext.services.uploads import UploadService
 
 KIND = "dataset.import"
@@ -118,6 +123,15 @@ class DatasetService:
     ) -> tuple[Json, Json | None]:
         known_by = identity(request)
         existing = self._catalog.find(identity=known_by)
+        before = [
+            r
+            for r in self._catalog.list(source=request["source"])
+            if existing is None and same_place(request, r.request)
+        ]
+        failed = next((r for r in before if r.state == "failed"), None)
+        if failed is not None:
+            # What it failed on is replaced: it is tried again, with what lies there now.
+            existing = self._catalog.update(failed.id, identity=known_by)
         if existing is not None:
             if name:
                 new_name(self._catalog.find, existing.id, "dataset", name)  # Another may have it.
@@ -139,7 +153,8 @@ class DatasetService:
             text_column=request.get("text_column"),
         )
         self._catalog.add(record)
-        return self._submit(record, secrets)
+        shown, job = self._submit(record, secrets)
+        return noticed(shown, other_content(record.name, before[0].name if before else None)), job
 
     def _submit(self, record: DatasetRecord, secrets: dict[str, str]) -> tuple[Json, Json]:
         job = self._context.jobs.submit(
@@ -201,11 +216,20 @@ class DatasetService:
         known = ("splits", "columns", "text_column", "n_rows", "n_bytes", "fingerprint")
         changes = {name: result[name] for name in known}
         changes |= {name: result.get(name) for name in ("config", "revision", "options")}
+        changes |= self._known_by(job.params["dataset"], result)
         self._indexes.start(
             self._changed(job.params["dataset"], state="ready", error=None, **changes)
         )
         if upload := self._catalog.get(job.params["dataset"]).request.get("upload"):
             self._uploads.discard(upload)
+
+    def _known_by(self, dataset_id: str, result: Json) -> Json:
+        """Return the key of what was read, which may have changed since it was asked for."""
+        record = self._catalog.get(dataset_id)
+        if not result.get("signature"):
+            return {}
+        known_by = identity(record.request, result["signature"])
+        return {} if self._catalog.find(identity=known_by) else {"identity": known_by}
 
     def _fail(self, job: JobRecord, _state: str, error: Json) -> None:
         self._context.sweep()

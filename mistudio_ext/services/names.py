@@ -69,6 +69,21 @@ def kept_name(noun: str, name: str, wanted: str | None) -> list[Json]:
     ]
 
 
+def other_content(name: str, before: str | None) -> list[Json]:
+    """Return the notice for a path that another dataset was made of, when it had other files."""
+    if before is None:
+        return []
+    return [
+        {
+            "code": "content_changed",
+            "field": "path",
+            "message": f"'{before}' was made of what lay at this path before, or by the rules of "
+            f"an earlier release. '{name}' is a new dataset of what lies there now.",
+            "hint": f"Delete '{before}' if you no longer need it.",
+        }
+    ]
+
+
 def noticed(view: Json, notices: Sequence[Json]) -> Json:
     """Return a record as it is answered, with what of its request has no effect."""
     return {**view, "notices": list(notices)} if notices else view

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistudio_ext import source_files
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.paths import DataFolder
 from mistudio_ext.room import DiskLimits
@@ -109,8 +111,9 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     dict
         ``{"splits", "columns", "text_column", "n_rows", "n_bytes",
         "fingerprint", "config", "revision", "bad_rows": [{"file", "count",
-        "kept", "lines"}], "options"}``. ``options`` is how the files were read, as far as that is
-        the same for all. ``text_column`` is None for a dataset of token ids
+        "kept", "lines"}], "options", "signature"}``. ``options`` is how the files were read, as
+        far as that is the same for all; ``signature`` tells which files they were.
+        ``text_column`` is None for a dataset of token ids
         (``input_ids``).
     """
     request = Request.from_dict(spec["dataset"])
@@ -121,6 +124,7 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
     with (
         claimed(temporary / f"{request.id}-scratch") as scratch,
         making(temporary / request.id, request.path) as folder,
+        _steady(request) as signature,
     ):
         source = _open(request, scratch, limits, report)
         _report_left_out(source, report)
@@ -130,7 +134,15 @@ def run(spec: dict[str, Any], report: Reporter) -> dict[str, Any]:
             **_finish(folder, splits, request, source),
             "bad_rows": _found_in(watching, report),
             "options": _read_as(source, report),
+            "signature": signature,
         }
+
+
+def _steady(request: Request) -> AbstractContextManager[str | None]:
+    """Watch the files that are read; what is fetched from the Hub has a revision."""
+    if request.source == "hub" or request.source_path is None:
+        return nullcontext()
+    return source_files.unchanged(request.source_path)
 
 
 def _open(request: Request, scratch: Path, limits: DiskLimits, report: Reporter) -> Source:
