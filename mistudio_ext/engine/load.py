@@ -17,8 +17,14 @@ from mistudio_ext.engine import families, own_memory, two_bit
 from mistudio_ext.engine.memory import is_out_of_memory
 from mistudio_ext.engine.model import arithmetic, bitsandbytes_layers
 from mistudio_ext.engine.model.as_loaded import format_of, published_as
-from mistudio_ext.engine.model.completeness import check_complete, unused_weights
-from mistudio_ext.engine.model.quantized_linear import QuantizedLinear, quantizable_layers
+from mistudio_ext.engine.model.completeness import (
+    check_complete,
+    check_float16_range,
+    check_quantised,
+    not_finite,
+    unused_weights,
+)
+from mistudio_ext.engine.model.quantized_linear import quantizable_layers
 from mistudio_ext.errors import InvalidInputError, MiStudioError, OutOfMemoryError
 from mistudio_ext.published import already_quantised, may_become
 
@@ -242,15 +248,17 @@ def load_model(
         ) from error
     check_complete(model, info)
     warnings += unused_weights(model, info)
+    if broken := not_finite(model):
+        warnings += (("weights_not_finite", f"{broken}. Values that depend on them are too."),)
     if format == "fp16" and not _published_quantised(config):
-        _check_range(model)
+        check_float16_range(model)
         model = model.float() if target.type == "cpu" else model
     if format == "q2" and not _published_quantised(config):
         two_bit.to_two_bits(model, target)
     if format in ("q8", "q4") or bitsandbytes_layers.is_bitsandbytes(config):
         _take_over(model, format, config, dtype, allow_remote_code)
     if format in ("q8", "q4", "q2") and not _published_quantised(config):
-        _check_quantised(model, format)
+        check_quantised(model, format)
     if "device_map" not in options:
         model = model.to(target)
     own_memory.detach_from_files(model)
@@ -369,31 +377,6 @@ def _unsafe() -> InvalidInputError:
         hint="Choose a revision with safetensors, save it again with save_pretrained, or ask the "
         "administrator to set allow_pickle.",
     )
-
-
-def _check_quantised(model: nn.Module, format: str) -> None:
-    """Refuse a model without a layer that the format changes: it would be what it was."""
-    if not any(isinstance(module, QuantizedLinear) for module in model.modules()):
-        raise InvalidInputError(
-            f"The model has no linear layers that can be {format}: its values would be those of "
-            "full precision.",
-            code="nothing_to_quantize",
-            field="format",
-            hint="Choose bf16, which shrinks all of its weights.",
-        )
-
-
-def _check_range(model: nn.Module) -> None:
-    """Refuse float16 for weights that it cannot hold: they would be infinite."""
-    beyond = [name for name, p in model.named_parameters() if not bool(p.isfinite().all())]
-    if beyond:
-        raise InvalidInputError(
-            f"The model cannot be loaded as fp16: weights of {', '.join(beyond[:3])} are beyond "
-            "65504, or not finite to begin with.",
-            code="weights_out_of_range",
-            field="format",
-            hint="Choose bf16 or fp32.",
-        )
 
 
 def _one_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mistudio_ext.engine.memory import is_out_of_memory
+from mistudio_ext.engine.model.completeness import not_finite
 from mistudio_ext.engine.tracing import Call, Key, Trace, example_ids, trace
 from mistudio_ext.errors import InvalidInputError
 
@@ -127,6 +128,8 @@ def discover(model: nn.Module, input_ids: Tensor | None = None) -> Structure:
             "found in which each one's output is the next one's input"
         )
         blocks = ()
+    if not blocks:
+        reason = not_finite(model) or reason
     if not blocks and reason is None:
         reason = (
             f"{type(model).__name__} has no list of blocks in which each block's output "

@@ -316,3 +316,19 @@ def test_weights_that_no_block_reads_are_named(tmp_path: Path, key: str) -> None
     assert warning["code"] == "unused_weights"
     assert key in warning["message"]
     assert "value_head" not in warning["message"]
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, layer: int) -> None:
+    """NaN spreads through the blocks after it, which then no longer look like blocks."""
+    key = f"transformer.h.{layer}.mlp.c_fc.weight"
+    model = gpt2(8, 20)
+    with torch.no_grad():
+        model.get_parameter(key)[0, 0] = torch.nan
+    model.save_pretrained(tmp_path)
+    found = inspect_model(tmp_path, "fp32", False)
+    assert ("weights_not_finite", True) in {
+        (w["code"], key in w["message"]) for w in found["warnings"]
+    }
+    if not found["hooks"]:
+        assert all(key in gone["reason"] for gone in found["unavailable"])

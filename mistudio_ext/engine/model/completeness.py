@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
+from mistudio_ext.engine.model.quantized_linear import QuantizedLinear
 from mistudio_ext.errors import InvalidInputError
 
 #: Weights that are named in a refusal.
@@ -90,6 +92,46 @@ def unused_weights(model: nn.Module, info: dict[str, Any]) -> tuple[tuple[str, s
         f"describes has no place for them: {', '.join(unused[:_NAMED])}{_more(unused)}."
     )
     return (("unused_weights", text),)
+
+
+def check_quantised(model: nn.Module, format: str) -> None:
+    """Refuse a model without a layer that the format changes: it would be what it was."""
+    if not any(isinstance(module, QuantizedLinear) for module in model.modules()):
+        raise InvalidInputError(
+            f"The model has no linear layers that can be {format}: its values would be those of "
+            "full precision.",
+            code="nothing_to_quantize",
+            field="format",
+            hint="Choose bf16, which shrinks all of its weights.",
+        )
+
+
+def check_float16_range(model: nn.Module) -> None:
+    """Refuse float16 for weights that it cannot hold: they would be infinite."""
+    beyond = [name for name, p in model.named_parameters() if not bool(p.isfinite().all())]
+    if beyond:
+        raise InvalidInputError(
+            f"The model cannot be loaded as fp16: weights of {', '.join(beyond[:3])} are beyond "
+            "65504, or not finite to begin with.",
+            code="weights_out_of_range",
+            field="format",
+            hint="Choose bf16 or fp32.",
+        )
+
+
+def not_finite(model: nn.Module) -> str | None:
+    """Return in words which weights are NaN or infinite; None if all are finite."""
+    names = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.is_floating_point() and not bool(torch.isfinite(weight).all())
+    ]
+    if not names:
+        return None
+    return (
+        f"{len(names)} of the model's weights are NaN or infinite: "
+        f"{', '.join(names[:_NAMED])}{_more(names)}"
+    )
 
 
 def _incomplete(message: str) -> InvalidInputError:
