@@ -73,6 +73,11 @@ def shuffled(items: list[pytest.Item], order: random.Random) -> list[pytest.Item
     return [test for tests in groups for test in tests]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: those of gzip hold the time, and processes must agree."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a data folder and a Hub cache of its own, and no way to the real Hub."""
