@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mistudio_ext.api.handlers import Json, StudioHandler, allowed
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import only_known
+from mistudio_ext.services.fields import only_known
 
 #: Jobs that the list shows.
 LISTED = 200

@@ -232,18 +232,6 @@ def new_name(find: Callable[..., Any], row_id: str, noun: str, name: Any) -> str
     return name.strip()
 
 
-def only_known(body: Json, *names: str) -> None:
-    """Raise InvalidInputError if a request has a field that nobody reads."""
-    for name in body:
-        if name not in names:
-            raise InvalidInputError(
-                f"'{name}' is not a field of this request.",
-                code="unknown_field",
-                field=name,
-                hint=f"The fields are {', '.join(names)}.",
-            )
-
-
 def delete_each(delete: Callable[[str], Json], ids: Iterable[str]) -> Json:
     """Delete one by one; what cannot be deleted is named, the rest is deleted.
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from mistudio_ext import keys, sample
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Context, Json, content, only_known, text_of
+from mistudio_ext.services.context import Context, Json, content, text_of
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.services.uploads import UploadService

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mistudio_ext.catalog import JobRecord, TokenizationRecord
 from mistudio_ext.errors import ConflictError, InvalidInputError, NotFoundError
 from mistudio_ext.jobs import JobKind
-from mistudio_ext.services.context import Context, Json, only_known
+from mistudio_ext.services.context import Context, Json
+from mistudio_ext.services.fields import only_known
 
 KIND = "tokenization.export"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Json, only_known
+from mistudio_ext.services.context import Json
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.store.readers.bad_rows import CHOICES, bad_choice
 from mistudio_ext.store.readers.settings import Settings
 

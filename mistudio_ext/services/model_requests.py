@@ -10,7 +10,8 @@ from mistudio_ext import keys, sample
 from mistudio_ext.errors import AccessDeniedError, InvalidInputError
 from mistudio_ext.published import already_quantised, may_become, published_format
 from mistudio_ext.services import footprint
-from mistudio_ext.services.context import Context, Json, content, only_known, text_of
+from mistudio_ext.services.context import Context, Json, content, text_of
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.services.hub_ids import repo_id
 from mistudio_ext.spec import MODEL_FORMATS, fingerprint
 

@@ -7,7 +7,8 @@ from typing import Any
 from mistudio_ext.catalog import DatasetRecord, JobRecord
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind
-from mistudio_ext.services.context import Context, Json, only_known
+from mistudio_ext.services.context import Context, Json
+from mistudio_ext.services.fields import only_known
 
 KIND = "near-duplicates"
 

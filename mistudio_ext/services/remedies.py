@@ -13,7 +13,8 @@ from typing import Any
 from mistudio_ext.catalog.records import Record
 from mistudio_ext.errors import ConflictError
 from mistudio_ext.room import human
-from mistudio_ext.services.context import Json, only_known
+from mistudio_ext.services.context import Json
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.spec import MODEL_FORMATS
 
 #: Errors that a token of the Hub mends.

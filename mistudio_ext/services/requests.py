@@ -9,7 +9,8 @@ from typing import Any
 from mistudio_ext import hookpoints, keys
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import fallback, footprint
-from mistudio_ext.services.context import Json, only_known, text_of
+from mistudio_ext.services.context import Json, text_of
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.spec import MODEL_FORMATS, ExtractionSpec, TokenizationSpec
 
 _SPEC_FIELDS = ("layout", "positions", "dtype", "max_samples", "batch_tokens", "device")

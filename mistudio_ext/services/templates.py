@@ -9,7 +9,8 @@ from mistudio_ext import hookpoints
 from mistudio_ext.catalog import ModelRecord, TemplateRecord, new_id
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.services import requests
-from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
+from mistudio_ext.services.context import Context, Json, free_name, new_name, text_of
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.services.models import require_layers
 from mistudio_ext.services.names import automatic_name
 

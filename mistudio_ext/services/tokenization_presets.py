@@ -7,7 +7,8 @@ from typing import Any
 
 from mistudio_ext.catalog import PresetRecord, new_id
 from mistudio_ext.errors import InvalidInputError
-from mistudio_ext.services.context import Context, Json, audit, new_name, only_known
+from mistudio_ext.services.context import Context, Json, audit, new_name
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.spec import TokenizationSpec
 
 _FIELDS = ("name", "settings")

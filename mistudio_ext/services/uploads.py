@@ -23,7 +23,8 @@ from mistudio_ext.errors import (
     MiStudioError,
     NotFoundError,
 )
-from mistudio_ext.services.context import Context, Json, audit, human, only_known
+from mistudio_ext.services.context import Context, Json, audit, human
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.services.file_options import file_options
 from mistudio_ext.services.upload_pieces import (
     Piece,

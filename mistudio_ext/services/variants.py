@@ -9,7 +9,8 @@ from mistudio_ext.catalog import JobRecord, ModelRecord, new_id
 from mistudio_ext.errors import InvalidInputError
 from mistudio_ext.jobs import JobKind, Needs
 from mistudio_ext.services import fallback, footprint, model_requests
-from mistudio_ext.services.context import Context, Json, free_name, new_name, only_known, text_of
+from mistudio_ext.services.context import Context, Json, free_name, new_name, text_of
+from mistudio_ext.services.fields import only_known
 from mistudio_ext.services.footprint import PARAMETER_BYTES
 from mistudio_ext.services.models import ModelService, facts_of, known_files, require_choice, view
 from mistudio_ext.services.names import kept_name, noticed

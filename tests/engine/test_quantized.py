@@ -359,7 +359,7 @@ def test_the_library_s_own_int8_would_be_found(
 ) -> None:
     """With LLM.int8 itself, an outlier in another sample changes this one."""
     monkeypatch.setattr("mistudio_ext.engine.load._take_over", lambda *_: None)
-    monkeypatch.setattr("mistudio_ext.engine.load._check_quantised", lambda *_: None)
+    monkeypatch.setattr("mistudio_ext.engine.load.check_quantised", lambda *_: None)
     assert company_error(load_model(spiky, "q8").model) > 1e-3
 
 
@@ -407,7 +407,7 @@ def test_published_weights(options: dict[str, Any], models: Path, tmp_path: Path
         models / "both", quantization_config=chosen, device_map={"": "cpu"}, dtype=torch.float16
     )
     made.save_pretrained(tmp_path)
-    loaded = load_model(tmp_path, "fp32")
+    loaded = load_model(tmp_path, None)
     ids = torch.tensor(random_rows()[1])[None]
     plain = dequantised(loaded.model, load_model(models / "both", "fp32").model)
     with torch.inference_mode():

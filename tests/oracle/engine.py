@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,10 @@ def _extract(case: Case, model: Model, dataset: Path, hooks: list[str], session:
         body = {**settings, "dataset": str(dataset), "hooks": hooks, "fallback": None}
         added = {"source": "path", "path": str(model.folder), "format": plain}
         return ms.open(faces.by_rest(added, body, session))
-    acts = ms.extract(model.names[case["format"]], dataset, hooks=hooks, **settings)
+    with warnings.catch_warnings():
+        # A name or a batch size that has no effect any more is said in a warning.
+        warnings.filterwarnings("ignore", "This extraction is there already", UserWarning)
+        acts = ms.extract(model.names[case["format"]], dataset, hooks=hooks, **settings)
     acts.wait(timeout=PATIENCE)
     return acts
 

@@ -40,21 +40,24 @@ def padding_tells() -> None:
 
 @_mutation
 def next_layer() -> None:
-    """``resid_post`` of a block is read one block too late (the last where it is)."""
+    """``resid_post`` of a block is read one block too late (the last where it is).
+
+    That goes wrong after the engine's own checks, which would refuse the hook point.
+    """
     from dataclasses import replace
 
-    from mistudio_ext.engine import points
+    from mistudio_ext.engine import verify
 
-    real = points.build
+    real = verify.verify
 
-    def wrong(structure: Any, config: Any) -> Any:
-        found = real(structure, config)
+    def wrong(*given: Any) -> Any:
+        found, checks = real(*given)
         posts = [p for p in found.points.values() if p.short == "resid_post"]
         for a, b in itertools.pairwise(posts):
             found.points[a.name] = replace(a, read=b.read)
-        return found
+        return found, checks
 
-    points.build = wrong  # type: ignore[assignment]
+    verify.verify = wrong  # type: ignore[assignment]
 
 
 @_mutation
